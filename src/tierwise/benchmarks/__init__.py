@@ -1,0 +1,1 @@
+"""Benchmarks: evaluators that look a real table up. One file each."""

@@ -1,0 +1,1 @@
+"""Encodings: an architecture batch becomes a feature array. One file each."""

@@ -1,0 +1,1 @@
+"""Executors: where evaluations run. One file each, a ``concurrent.futures.Executor`` each."""

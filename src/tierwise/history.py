@@ -1,0 +1,153 @@
+"""What is known so far, as columns over the trial table; strategies read nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tierwise.architecture import Architecture, Architectures
+from tierwise.space import Space
+
+WAITING, DONE, FAILED = 0, 1, 2
+LARGEST_SWEEP = 500_000  # a space up to this size is searched as a whole when random draws find nothing fresh
+STATES = ("waiting", "done", "failed")
+JSON = Any
+Limit = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One architecture to evaluate, and the reason, which the study keeps."""
+
+    arch: Architecture
+    why: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One row of a study."""
+
+    id: int
+    arch: Architecture
+    state: str
+    why: Mapping[str, JSON]
+    metrics: Mapping[str, float]
+    error: str | None = None
+
+
+class Strategy(Protocol):
+    """What to evaluate next: a frozen dataclass of settings, a pure function of the history, no memory of its own."""
+
+    def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
+        """At most `n` proposals, each ``history.fresh``; none when there is nothing left to propose."""
+        ...
+
+
+@dataclass(frozen=True)
+class History:
+    """Columns over the trials, in the order of their ids.
+
+    space: where to propose. objective: the metric to maximise. seed: of the study. total: evaluations planned.
+    archs (n), state uint8 (n), metrics: name -> float (n), NaN where absent.
+    ids: (n) positions in the study; whys: one dict for every trial of the study, at its position.
+    canon: uint64 (n) canonical keys. costs: limited quantity -> function of a batch. limits: name -> (least, most).
+    """
+
+    space: Space
+    objective: str
+    seed: int
+    total: int
+    archs: Architectures
+    state: NDArray[np.uint8]
+    canon: NDArray[np.uint64]
+    metrics: Mapping[str, NDArray[np.float64]]
+    ids: NDArray[np.int64]
+    whys: Sequence[Mapping[str, JSON]]
+    limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
+    costs: Mapping[str, Callable[[Architectures], NDArray[Any]]] = field(default_factory=dict[str, Any])
+
+    def __len__(self) -> int:
+        return len(self.archs)
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """(n,) the objective, NaN where there is none."""
+        return self.metrics.get(self.objective, np.full(len(self), np.nan))
+
+    def rows(self, mask: NDArray[Any]) -> History:
+        """The trials of a mask or an integer array."""
+        keep = np.flatnonzero(mask) if mask.dtype == bool else mask
+        return replace(
+            self,
+            archs=self.archs[keep],
+            state=self.state[keep],
+            canon=self.canon[keep],
+            metrics={name: column[keep] for name, column in self.metrics.items()},
+            ids=self.ids[keep],
+        )
+
+    @property
+    def done(self) -> History:
+        """The trials with a result."""
+        return self.rows(self.state == DONE)
+
+    @property
+    def running(self) -> History:
+        """The trials asked for and not yet told."""
+        return self.rows(self.state == WAITING)
+
+    def best(self, k: int = 1) -> History:
+        """The `k` best finished trials, best first; the earlier wins a tie."""
+        done = self.done
+        return done.rows(np.argsort(-done.y, kind="stable")[:k])
+
+    def feasible(self, archs: Architectures) -> NDArray[np.bool_]:
+        """(n,) inside the space and within every limit."""
+        mask = self.space.contains(archs)
+        for name, (least, most) in self.limits.items():
+            value = np.asarray(self.costs[name](archs), dtype=np.float64)
+            mask &= (value >= least) & (value <= most)
+        return mask
+
+    def fresh(self, archs: Architectures) -> NDArray[np.bool_]:
+        """(n,) feasible, not the same network as any trial, and not the same as an earlier row of `archs`."""
+        keys = self.space.canonical(archs)
+        _, first = np.unique(keys, return_index=True)
+        mask = np.zeros(len(archs), dtype=bool)
+        mask[first] = True
+        return mask & ~np.isin(keys, self.canon) & self.feasible(archs)
+
+    def why(self, row: int) -> Mapping[str, JSON]:
+        """The reason of one trial."""
+        return self.whys[int(self.ids[row])]
+
+    def with_running(self, archs: Architectures) -> History:
+        """This history as it will be once `archs` are asked for: they count as known."""
+        n = len(archs)
+        return replace(
+            self,
+            archs=Architectures(self.space, np.concatenate([self.archs.genes, archs.genes])),
+            state=np.concatenate([self.state, np.full(n, WAITING, np.uint8)]),
+            canon=np.concatenate([self.canon, self.space.canonical(archs)]),
+            metrics={name: np.concatenate([column, np.full(n, np.nan)]) for name, column in self.metrics.items()},
+            ids=np.concatenate([self.ids, np.full(n, -1)]),
+        )
+
+    def sample(self, n: int, rng: np.random.Generator) -> Architectures:
+        """At most `n` fresh architectures, uniform over the gene rows of the space; fewer when the space runs dry."""
+        found = self.space.sample(0, rng)
+        for _ in range(20):
+            more = np.concatenate([found.genes, self.space.sample(2 * n + 10, rng).genes])
+            found = Architectures(self.space, more)
+            found = found[np.flatnonzero(self.fresh(found))[:n]]
+            if len(found) == n:
+                return found
+        if self.space.size > LARGEST_SWEEP:
+            return found
+        every = self.space.enumerate()
+        every = every[rng.permutation(len(every))]
+        return every[np.flatnonzero(self.fresh(every))[:n]]

@@ -1,0 +1,1 @@
+"""Predictors: learn from a few labels, score everything. One file each."""

@@ -1,0 +1,119 @@
+"""Cells with operations on the edges of a small complete DAG: the kind of NAS-Bench-201."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tierwise.architecture import Architectures, Graphs
+from tierwise.errors import BadSetting
+from tierwise.space import Choice, Space, mix
+
+LARGEST_KEY_TABLE = 100_000  # canonical keys of a space up to this size are computed once and looked up
+
+
+def edge_list(nodes: int) -> list[tuple[int, int]]:
+    """The edges i -> j, i < j, by target and then by source: the reading order of NAS-Bench-201's strings."""
+    return [(i, j) for j in range(1, nodes) for i in range(j)]
+
+
+class Edges(Space):
+    """A DAG of `nodes` feature sums; every edge carries one of `ops`; the last node is the output.
+
+    zero:     the op that passes nothing ("" if there is none).
+    identity: the op that passes its input ("" if there is none).
+    shared:   ops without weights: two of them on one input give the same tensor, two convolutions do not.
+    """
+
+    def __init__(
+        self, name: str, nodes: int, ops: Sequence[str], *, zero: str = "none", identity: str = "skip_connect", shared: Sequence[str] = ()
+    ):
+        if nodes < 2 or len(ops) < 1 or len(set(ops)) != len(ops):
+            raise BadSetting("cell", f"{nodes} nodes, ops {list(ops)}", "at least 2 nodes and distinct ops")
+        self.nodes, self.ops, self.edges = nodes, tuple(ops), edge_list(nodes)
+        self.zero_op, self.identity_op, self.shared = zero, identity, tuple(shared)
+        super().__init__(name, [Choice(f"cell/{i}-{j}", self.ops) for i, j in self.edges])
+
+    def graphs(self, archs: Architectures) -> Graphs:
+        """Nodes are feature sums; code 0 on an edge is the zero op."""
+        kept = [op for op in self.ops if op != self.zero_op]
+        names = (*kept, "input", "sum", "output")
+        codes = np.array([kept.index(op) + 1 if op in kept else 0 for op in self.ops], dtype=np.uint8)
+        node_op = np.full((len(archs), self.nodes), len(kept) + 2, dtype=np.uint8)
+        node_op[:, 0], node_op[:, -1] = len(kept) + 1, len(kept) + 3
+        edge_op = np.zeros((len(archs), self.nodes, self.nodes), dtype=np.uint8)
+        for gene, (i, j) in enumerate(self.edges):
+            edge_op[:, i, j] = codes[archs.genes[:, gene]]
+        return Graphs(node_op, edge_op, names)
+
+    def canonical(self, archs: Architectures) -> NDArray[np.uint64]:
+        """(n,) keys of the networks: zero and dead edges pruned, identities merged into sums, isomorphic cells equal.
+
+        A node is a sum of terms: the input, or an operation applied to an earlier node. Two weightless operations on
+        the same node value are one term; two convolutions of the same value stay two (they have own weights).
+        The term graph is then coloured until equal colours mean equal neighbourhoods.
+        """
+        size = len(self.ops) ** len(self.edges)
+        if size > LARGEST_KEY_TABLE:
+            return self._network_keys(archs)
+        radix = np.array([len(self.ops) ** k for k in reversed(range(len(self.edges)))])
+        if "keys" not in self._cache:
+            every = Architectures(self, np.arange(size)[:, None] // radix % len(self.ops))
+            self._cache["keys"] = self._network_keys(every)
+        return self._cache["keys"][archs.genes @ radix]
+
+    def _network_keys(self, archs: Architectures) -> NDArray[np.uint64]:
+        """``canonical``, computed."""
+        value, source = self._terms(archs)
+        live = self._live_terms(value, source)
+        n, terms = live.shape
+        op_of = np.concatenate([archs.genes.astype(np.uint64), np.full((n, 1), 254, np.uint64)], axis=1)
+        colour = np.where(live, mix(op_of + np.uint64(1)), np.uint64(0))
+        uses = source.astype(np.uint64) * live[:, :, None].astype(np.uint64)  # [n, term, term it sums up]
+        output = value[:, -1].astype(np.uint64)
+        for _ in range(terms):
+            below = (uses * mix(colour)[:, None, :]).sum(2)
+            above = (uses * mix(colour + np.uint64(7))[:, :, None]).sum(1)
+            colour = np.where(live, mix(colour + mix(below) * np.uint64(3) + mix(above) * np.uint64(5) + output), np.uint64(0))
+        return mix((mix(colour) * live).sum(1) + (mix(colour + np.uint64(11)) * output).sum(1))
+
+    def _terms(self, archs: Architectures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Node values (n, nodes, terms) and term sources (n, terms, terms) as multiplicities; the last term is the input."""
+        n, terms = len(archs), len(self.edges) + 1
+        zero, identity = self._code(self.zero_op), self._code(self.identity_op)
+        value = np.zeros((n, self.nodes, terms), np.int64)
+        source = np.zeros((n, terms, terms), np.int64)
+        value[:, 0, -1] = 1
+        for gene, (i, j) in enumerate(self.edges):
+            op = archs.genes[:, gene]
+            something = (op != zero) & value[:, i].any(1)
+            passed = something & (op == identity)
+            value[passed, j] += value[passed, i]
+            applied = np.flatnonzero(something & (op != identity))
+            source[applied, gene] = value[applied, i]
+            value[applied, j, self._first_equal(archs, source, applied, gene)] += 1
+        return value, source
+
+    def _first_equal(
+        self, archs: Architectures, source: NDArray[np.int64], rows: NDArray[np.int64], gene: int
+    ) -> NDArray[np.int64]:
+        """For these rows the term that `gene` computes: itself, or an earlier equal weightless one."""
+        term = np.full(len(rows), gene)
+        op = archs.genes[rows, gene]
+        weightless = np.isin(op, [self._code(s) for s in self.shared])
+        for earlier in reversed(range(gene)):
+            same = weightless & (archs.genes[rows, earlier] == op) & (source[rows, earlier] == source[rows, gene]).all(1)
+            term[same & source[rows, earlier].any(1)] = earlier
+        return term
+
+    def _live_terms(self, value: NDArray[np.int64], source: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(n, terms) whether the output depends on the term."""
+        live = value[:, -1] > 0
+        for gene in reversed(range(len(self.edges))):
+            live |= live[:, [gene]] & (source[:, gene] > 0)
+        return live
+
+    def _code(self, op: str) -> int:
+        return self.ops.index(op) if op in self.ops else -1

@@ -1,0 +1,1 @@
+"""Strategies: what to evaluate next, as a pure function of what is known. One file each."""
