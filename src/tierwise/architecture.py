@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tierwise import drawing
 from tierwise.errors import BadArchitecture
 
 if TYPE_CHECKING:
     from tierwise.space import Space
 
 Genes = NDArray[np.int16]
+LARGEST_GENE = np.iinfo(np.int16).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Architectures(Sequence[Architecture]):
             raise BadArchitecture(
                 f"gene array of shape {np.shape(genes)}", f"space {space.name} needs (n, {len(space.choices)})"
             )
+        if rows.dtype != genes.dtype and not np.array_equal(rows, genes):  # a cast would make another architecture of it
+            raise BadArchitecture("gene array", f"genes are whole numbers of -1 to {LARGEST_GENE}")
         self.space = space
         self.genes: Genes = rows
         self.shape: tuple[int, int] = (rows.shape[0], rows.shape[1])
@@ -76,6 +80,8 @@ class Architectures(Sequence[Architecture]):
                 raise BadArchitecture(str(item), f"not of space {space.name}")
             if len(item.genes) != len(space.choices):
                 raise BadArchitecture(str(item), f"space {space.name} has {len(space.choices)} genes")
+            if not all(-1 <= gene <= LARGEST_GENE for gene in item.genes):
+                raise BadArchitecture(str(item), f"genes are -1 to {LARGEST_GENE}")
         genes = np.array([a.genes for a in items], dtype=np.int16).reshape(len(items), len(space.choices))
         return cls(space, genes)
 
@@ -116,8 +122,8 @@ class Architectures(Sequence[Architecture]):
         return np.isin(self.keys(), other.keys())
 
     def chunks(self, rows: int = 65_536) -> Iterator[Architectures]:
-        """The batch in pieces of at most `rows`, so that features of a whole space never lie in memory at once."""
-        for start in range(0, len(self), rows):
+        """The batch in pieces of at most `rows`, so that features of a whole space never lie in memory at once; of nothing, one empty piece."""
+        for start in range(0, max(1, len(self)), rows):
             yield self[start : start + rows]
 
 
@@ -136,6 +142,10 @@ class Graph:
 
     nodes: tuple[str, ...]
     edges: tuple[tuple[int, int, str], ...]
+
+    def _repr_svg_(self) -> str:
+        """The picture that a notebook shows."""
+        return drawing.svg(self.nodes, self.edges)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
-"""The trial table in memory: growing columns, so that a history costs nothing to take however long the study is."""
+"""The trial table in memory: growing columns, so that a history costs little, however long the study."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,30 +9,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures
-from tierwise.errors import BadArchitecture, NotAStudy
-from tierwise.history import STATES, History, Limit, Trial
+from tierwise.history import DONE, STATES, WAITING, History, Known, Limit, Trial
+from tierwise.row import Row
 from tierwise.space import Space
-from tierwise.store import Row
 
 
 class Columns:
-    """Rows and columns of the trials of one driver; `told` results so far."""
+    """Rows and columns of the trials of one driver; `told` results so far. Raises ValueError."""
 
-    def __init__(self, space: Space, rows: Sequence[Row]):
+    def __init__(self, space: Space, rows: Sequence[Row], objective: str):
         self.space = space
+        self.objective = objective
         self.rows: list[Row] = []
         self.whys: list[dict[str, Any]] = []
         self.told = 0
         self.seconds = 0.0
+        self.best: float | None = None
+        self._place: dict[int, int] = {}  # canonical key -> position
+        self._oldest = 0  # no position before this one is waiting
         self._genes = np.zeros((64, len(space.choices)), dtype=np.int16)
         self._state = np.zeros(64, dtype=np.uint8)
         self._canon = np.zeros(64, dtype=np.uint64)
+        self._ids = np.arange(64)
         self._metrics: dict[str, NDArray[np.float64]] = {}
-        try:
-            self.add(rows)
-        except (ValueError, BadArchitecture) as error:
-            raise NotAStudy("study", f"holds genes that are not of space {space.name}: {error}") from error
-        self.tell(rows)
+        self.add(rows, [Architecture.parse(f"{space.name}/{row.genes}") for row in rows])
+        self.tell(
+            sorted(rows, key=lambda row: row.told or 0)
+        )  # as they were told: sums come out the same to the last bit
+        if rows:
+            self._check()
+
+    def _check(self) -> None:
+        """A file that anybody may have edited is believed where genes, keys and results fit together."""
+        self.space.check(self.archs)
+        keys = self._canon[: len(self)]
+        wrong = np.flatnonzero(self.space.canonical(self.archs) != keys)
+        if len(wrong):
+            raise ValueError(f"the canonical key of trial {wrong[0] + 1} is not that of its genes")
+        y = self._metrics.get(self.objective, np.full(len(self._state), np.nan))[: len(self)]
+        missing = np.flatnonzero((self.state == DONE) & ~np.isfinite(y))
+        if len(missing):
+            raise ValueError(f"trial {missing[0] + 1} is done without a value of {self.objective}")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -48,13 +64,28 @@ class Columns:
         """(n) codes of ``history.STATES``."""
         return self._state[: len(self)]
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """New rows at the end."""
+    def waiting(self) -> list[int]:
+        """Positions of the trials without a result, the oldest first."""
+        return np.flatnonzero(self.state == WAITING).tolist()
+
+    def oldest(self) -> int:
+        """The position of the oldest trial without a result; the length where there is none."""
+        while self._oldest < len(self) and self._state[self._oldest] != WAITING:
+            self._oldest += 1
+        return self._oldest
+
+    def add(self, rows: Sequence[Row], archs: Sequence[Architecture]) -> None:
+        """New rows at the end, and their architectures."""
         self._grow(len(self) + len(rows))
-        for row in rows:
+        for row, arch in zip(rows, archs, strict=True):
             at = len(self.rows)
-            self._genes[at] = Architecture.parse(f"{self.space.name}/{row.genes}").genes
+            if len(arch.genes) != self._genes.shape[1]:
+                raise ValueError(
+                    f"trial {row.id} has {len(arch.genes)} genes, the space {self._genes.shape[1]}"
+                )
+            self._genes[at] = arch.genes
             self._canon[at] = row.canon
+            self._place[row.canon] = at
             self.rows.append(row)
             self.whys.append(row.why)
 
@@ -66,11 +97,14 @@ class Columns:
             self._state[at] = STATES.index(row.state)
             if row.told is not None:
                 self.told += 1
-                self.seconds += row.metrics.get("seconds", (row.ended or 0.0) - (row.started or 0.0))
+                self.seconds += row.seconds
             for name, value in row.metrics.items():
                 if name not in self._metrics:
                     self._metrics[name] = np.full(len(self._state), np.nan)
                 self._metrics[name][at] = value
+            if row.state == "done" and self.objective in row.metrics:
+                value = row.metrics[self.objective]
+                self.best = value if self.best is None else max(self.best, value)
 
     def _grow(self, n: int) -> None:
         """Room for `n` rows: doubled, so that adding is cheap on average."""
@@ -80,15 +114,8 @@ class Columns:
         self._genes = np.concatenate([self._genes, np.zeros((more, self._genes.shape[1]), np.int16)])
         self._state = np.concatenate([self._state, np.zeros(more, np.uint8)])
         self._canon = np.concatenate([self._canon, np.zeros(more, np.uint64)])
+        self._ids = np.arange(len(self._state))
         self._metrics = {k: np.concatenate([v, np.full(more, np.nan)]) for k, v in self._metrics.items()}
-
-    def best(self, objective: str) -> float | None:
-        """The best finished value, None before the first."""
-        column = self._metrics.get(objective)
-        if column is None:
-            return None
-        best = np.nanmax(column[: len(self)], initial=-math.inf)
-        return None if math.isinf(best) else float(best)
 
     def trial(self, position: int) -> Trial:
         """One row as a value."""
@@ -97,21 +124,22 @@ class Columns:
         return Trial(row.id, arch, row.state, row.why, row.metrics, row.error)
 
     def history(
-        self, objective: str, seed: int, total: int, limits: Mapping[str, Limit], costs: Mapping[str, Any]
+        self, seed: int, total: int, limits: Mapping[str, Limit], costs: Mapping[str, Any]
     ) -> History:
-        """Views of the columns as they are now."""
+        """The columns as they are now; what a later result would change is copied."""
         n = len(self)
         return History(
             space=self.space,
-            objective=objective,
+            objective=self.objective,
             seed=seed,
             total=total,
             archs=self.archs,
-            state=self.state,
+            state=self.state.copy(),
             canon=self._canon[:n],
-            metrics={name: column[:n] for name, column in self._metrics.items()},
-            ids=np.arange(n),
+            metrics={name: column[:n].copy() for name, column in self._metrics.items()},
+            ids=self._ids[:n],
             whys=self.whys,
             limits=limits,
             costs=costs,
+            known=Known(self._place, n),
         )

@@ -39,8 +39,35 @@ class Trial:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The networks that a study has, as a set that costs nothing to take and never changes.
+
+    place: canonical key -> position in the study; it grows with the study, those from `n` on do not count.
+    more: keys beside those of the study.
+    """
+
+    place: Mapping[int, int]
+    n: int
+    more: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, canon: NDArray[np.uint64]) -> Known:
+        """From a column of keys."""
+        return cls({key: position for position, key in enumerate(canon.tolist())}, len(canon))
+
+    def has(self, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """(n,) whether each key is known."""
+        place, n, more = self.place, self.n, self.more
+        return np.array([place.get(key, n) < n or key in more for key in keys.tolist()], dtype=bool)
+
+    def plus(self, keys: NDArray[np.uint64]) -> Known:
+        """With these as well."""
+        return replace(self, more=self.more | frozenset(keys.tolist()))
+
+
 class Strategy(Protocol):
-    """What to evaluate next: a frozen dataclass of settings, a pure function of the history, no memory of its own."""
+    """What to evaluate next: a frozen dataclass of settings, a pure function of the history, no memory."""
 
     def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
         """At most `n` proposals, each ``history.fresh``; none when there is nothing left to propose."""
@@ -51,10 +78,11 @@ class Strategy(Protocol):
 class History:
     """Columns over the trials, in the order of their ids.
 
-    space: where to propose. objective: the metric to maximise. seed: of the study. total: evaluations planned.
+    space: where to propose. objective: the metric to maximise. seed: of the study. total: trials planned.
     archs (n), state uint8 (n), metrics: name -> float (n), NaN where absent.
     ids: (n) positions in the study; whys: one dict for every trial of the study, at its position.
-    canon: uint64 (n) canonical keys. costs: limited quantity -> function of a batch. limits: name -> (least, most).
+    canon: uint64 (n) canonical keys. known: those of the whole study, whichever rows these are.
+    costs: limited quantity -> function of a batch. limits: name -> (least, most).
     """
 
     space: Space
@@ -69,6 +97,11 @@ class History:
     whys: Sequence[Mapping[str, JSON]]
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
     costs: Mapping[str, Callable[[Architectures], NDArray[Any]]] = field(default_factory=dict[str, Any])
+    known: Known = None  # type: ignore[assignment]  # filled in from `canon` where it is not given
+
+    def __post_init__(self) -> None:
+        if self.known is None:  # pyright: ignore[reportUnnecessaryComparison]
+            object.__setattr__(self, "known", Known.of(self.canon))
 
     def __len__(self) -> int:
         return len(self.archs)
@@ -76,11 +109,14 @@ class History:
     @property
     def y(self) -> NDArray[np.float64]:
         """(n,) the objective, NaN where there is none."""
-        return self.metrics.get(self.objective, np.full(len(self), np.nan))
+        column = self.metrics.get(self.objective)
+        return np.full(len(self), np.nan) if column is None else column
 
     def rows(self, mask: NDArray[Any]) -> History:
         """The trials of a mask or an integer array."""
-        keep = np.flatnonzero(mask) if mask.dtype == bool else mask
+        keep: Any = np.flatnonzero(mask) if mask.dtype == bool else mask
+        if mask.dtype == bool and len(keep) and keep[-1] == len(keep) - 1:
+            keep = slice(len(keep))  # the first so many, as those done nearly always are: views, no copies
         return replace(
             self,
             archs=self.archs[keep],
@@ -119,26 +155,33 @@ class History:
         _, first = np.unique(keys, return_index=True)
         mask = np.zeros(len(archs), dtype=bool)
         mask[first] = True
-        return mask & ~np.isin(keys, self.canon) & self.feasible(archs)
+        return mask & ~self.known.has(keys) & self.feasible(archs)
 
     def why(self, row: int) -> Mapping[str, JSON]:
-        """The reason of one trial."""
-        return self.whys[int(self.ids[row])]
+        """The reason of one trial; empty for one that ``with_running`` added."""
+        position = int(self.ids[row])
+        return self.whys[position] if position >= 0 else {}
 
     def with_running(self, archs: Architectures) -> History:
         """This history as it will be once `archs` are asked for: they count as known."""
         n = len(archs)
+        if not n:
+            return self
+        keys = self.space.canonical(archs)
         return replace(
             self,
             archs=Architectures(self.space, np.concatenate([self.archs.genes, archs.genes])),
             state=np.concatenate([self.state, np.full(n, WAITING, np.uint8)]),
-            canon=np.concatenate([self.canon, self.space.canonical(archs)]),
-            metrics={name: np.concatenate([column, np.full(n, np.nan)]) for name, column in self.metrics.items()},
+            canon=np.concatenate([self.canon, keys]),
+            known=self.known.plus(keys),
+            metrics={
+                name: np.concatenate([column, np.full(n, np.nan)]) for name, column in self.metrics.items()
+            },
             ids=np.concatenate([self.ids, np.full(n, -1)]),
         )
 
     def sample(self, n: int, rng: np.random.Generator) -> Architectures:
-        """At most `n` fresh architectures, uniform over the gene rows of the space; fewer when the space runs dry."""
+        """At most `n` fresh architectures, uniform over the gene rows; fewer when the space runs dry."""
         found = self.space.sample(0, rng)
         for _ in range(20):
             more = np.concatenate([found.genes, self.space.sample(2 * n + 10, rng).genes])

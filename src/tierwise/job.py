@@ -8,19 +8,22 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, SupportsFloat, cast
 
 import numpy as np
 
 from tierwise.architecture import Architecture
 from tierwise.errors import BadSetting
 
+LONGEST_ERROR = 20_000  # characters of a traceback that the study keeps: its end
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What an evaluator is told beside the architecture.
 
-    trial: row of the study. seed: of this evaluation, from study seed and trial alone. attempt: 1, or more after a crash.
+    trial: row of the study. seed: of this evaluation, from study seed and trial alone.
+    attempt: 1, or more after a crash.
     """
 
     trial: int
@@ -32,8 +35,8 @@ class Evaluator(Protocol):
     """Any function of an architecture and a job, giving numbers by name; one argument is enough.
 
     A metric called ``seconds`` drives the clock of the study (a table's recorded training time).
-    It may have ``many(archs, seeds) -> name -> (n,) column`` for whole batches, ``known(name, archs) -> (n,) | None``
-    for costs known before any evaluation, and ``space``.
+    NaN means not measured. It may have ``many(archs, seeds) -> name -> (n,) column`` for whole batches,
+    ``known(name, archs) -> (n,) | None`` for costs known before any evaluation, and ``space``.
     """
 
     def __call__(self, arch: Architecture, job: Job) -> Mapping[str, float]: ...
@@ -54,36 +57,78 @@ def job_seed(study_seed: int, trial: int) -> int:
     return int(np.random.SeedSequence([study_seed, trial]).generate_state(1)[0])
 
 
-def evaluate(evaluator: Callable[..., Mapping[str, Any]], arch: Architecture, job: Job, objective: str) -> Outcome:
+def evaluate(evaluator: Callable[..., Any], arch: Architecture, job: Job, objective: str) -> Outcome:
     """Run one evaluation; whatever it raises becomes the outcome's error."""
-    started = time.time()
+    started, clock = time.time(), time.perf_counter()
+    metrics, trace = dict[str, float](), None
     try:
-        result = evaluator(arch, job) if arguments(evaluator) > 1 else evaluator(arch)
-        metrics = as_metrics(result, objective)
-    except Exception as error:  # noqa: BLE001  a failing evaluation is a row, whatever a stranger's function raises
-        trace = "".join(traceback.format_exception(error, limit=-5))
-        return Outcome({}, trace.strip(), started, time.time())
-    return Outcome(metrics, None, started, time.time())
+        metrics = as_metrics(call(evaluator, arch, job), objective)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a failing evaluation is a row, whatever a stranger's function raises
+        trace = error_text(error)
+    return Outcome(metrics, trace, started, started + time.perf_counter() - clock)
+
+
+def call(evaluator: Callable[..., Any], arch: Architecture, job: Job) -> Any:
+    """``f(arch, job)``, ``f(arch, ..., job=job)`` or ``f(arch)``, as the function is made."""
+    needed, by_name = arguments(evaluator)
+    if needed > 1:
+        return evaluator(arch, job)
+    return evaluator(arch, job=job) if by_name else evaluator(arch)
+
+
+def error_text(error: BaseException) -> str:
+    """The end of the traceback, in characters that every file can hold."""
+    trace = "".join(traceback.format_exception(error, limit=-5)).strip()
+    return trace[-LONGEST_ERROR:].encode(errors="backslashreplace").decode()
 
 
 def as_metrics(result: object, objective: str) -> dict[str, float]:
-    """Numbers by name, the objective among them and finite. Raises BadSetting."""
-    if isinstance(result, int | float | np.number):
+    """Numbers by name, the objective among them; NaN of any other is left out. Raises BadSetting."""
+    if isinstance(result, SupportsFloat):
         result = {objective: result}
     if not isinstance(result, Mapping):
         raise BadSetting("result of the evaluator", type(result).__name__, "a number, or numbers by name")
-    metrics = {str(name): float(value) for name, value in cast(Mapping[Any, Any], result).items()}
+    metrics: dict[str, float] = {}
+    for name, value in cast(Mapping[Any, Any], result).items():
+        number = _number(f"metric {name}", value)
+        if name == objective or not math.isnan(number):
+            metrics[str(name)] = number
     if objective not in metrics:
         raise BadSetting("result of the evaluator", sorted(metrics), f"metrics with {objective!r} among them")
-    if not math.isfinite(metrics[objective]):
-        raise BadSetting(f"metric {objective}", metrics[objective], "a finite number")
+    for name, number in metrics.items():
+        if not math.isfinite(number) or (name == "seconds" and number < 0):
+            raise BadSetting(f"metric {name}", number, "a finite number; seconds 0 or more")
     return metrics
 
 
-def arguments(function: Callable[..., Any]) -> int:
-    """How many positional arguments a function takes: 1 for f(arch), 2 for f(arch, job)."""
+def _number(name: str, value: object) -> float:
+    try:
+        if isinstance(value, SupportsFloat):
+            return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadSetting(name, type(value).__name__, f"one number ({error})") from error
+    raise BadSetting(name, value, "a number")
+
+
+def arguments(function: Callable[..., Any]) -> tuple[int, bool]:
+    """How many positional arguments a function needs, and whether one is called ``job``."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (ValueError, TypeError):  # built-in functions do not say
+        return 1, False
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(function).parameters.values()
-    if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
-        return 2
-    return sum(p.kind in kinds and p.default is inspect.Parameter.empty for p in parameters)
+    if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters.values()):
+        return 2, False
+    needed = sum(p.kind in kinds and p.default is inspect.Parameter.empty for p in parameters.values())
+    return needed, "job" in parameters
+
+
+def check_evaluator(function: object) -> None:
+    """Raises BadSetting for what can never be an evaluator, before anything is evaluated."""
+    if not callable(function) or isinstance(function, type):
+        raise BadSetting(
+            "evaluator", function, "a function of an architecture, or of an architecture and a job"
+        )
+    needed, _ = arguments(function)
+    if needed not in (1, 2):
+        raise BadSetting("evaluator", f"{function!r} of {needed} arguments", "f(arch) or f(arch, job)")

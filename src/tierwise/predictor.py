@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,10 @@ class Predictor(BaseEstimator):
 
     A subclass gives ``fit``, ``predict`` and, to be saved, ``state`` and ``restore``.
     Tier predictors add ``predict_tier`` (0 = best) and ``predict_tier_proba``.
+    gives_std: whether ``predict`` knows how sure it is.
     """
+
+    gives_std = False
 
     @abstractmethod
     def fit(self, archs: Archs, y: Any) -> Self:
@@ -84,12 +88,13 @@ class Predictor(BaseEstimator):
 def read_saved(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Head and arrays of a saved predictor. Raises BadModel; never unpickles."""
     try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        # opened here, because np.load forgets to close what turns out to be no npz file
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            arrays = {name: saved[name] for name in saved.files}
         head = json.loads(str(arrays.pop("__head__")))
     except FileNotFoundError as error:
         raise BadModel(path, "there is no such file") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BadModel(path, "not a saved predictor of tierwise (damaged or another kind of file)") from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise BadModel(path, f'not a saved predictor of this version ("{FORMAT}")')
@@ -118,6 +123,15 @@ def check_fitted(predictor: object, attribute: str) -> None:
 def score_all(predictor: Scorer, archs: Architectures) -> Scores:
     """(n,) predicted scores, in chunks."""
     return np.concatenate([np.asarray(predictor.predict(part), dtype=np.float64) for part in archs.chunks()])
+
+
+def score_and_std(predictor: Predictor, archs: Architectures) -> tuple[Scores, Scores]:
+    """(n,) scores and their standard deviations, in chunks; zeros where the predictor does not know how sure it is."""
+    if not predictor.gives_std:
+        score = score_all(predictor, archs)
+        return score, np.zeros_like(score)
+    pairs = [predictor.predict(part, return_std=True) for part in archs.chunks()]
+    return np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
 
 
 def top(predictor: Scorer, archs: Architectures, k: int, *, exclude: Architectures | None = None) -> tuple[NDArray[np.int64], Scores]:

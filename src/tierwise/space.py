@@ -117,13 +117,18 @@ class Space(ABC):
         if "all" not in self._cache:
             if self.size > LARGEST_LIST:
                 raise TooLarge(self.name, self.size, LARGEST_LIST)
-            options = [np.flatnonzero(row).astype(np.int16) for row in self.allowed]
-            grid = np.meshgrid(*options, indexing="ij")
-            self._cache["all"] = Architectures(self, np.stack([g.ravel() for g in grid], 1))
+            every, rows = np.empty((self.size, len(self.choices)), np.int16), np.arange(self.size)
+            for gene in reversed(range(len(self.choices))):
+                options = np.flatnonzero(self.allowed[gene])
+                rows, digit = np.divmod(rows, len(options))
+                every[:, gene] = options[digit]
+            self._cache["all"] = Architectures(self, every)
         return self._cache["all"]
 
     def index(self, archs: Architectures) -> NDArray[np.int64]:
-        """(n,) the row of each in ``enumerate()``, -1 for what is outside."""
+        """(n,) the row of each in ``enumerate()``, -1 for what is outside. Raises TooLarge where rows pass 64 bits."""
+        if self.size >= 2**63:
+            raise TooLarge(self.name, self.size, 2**63 - 1)
         rank = np.where(self.allowed, self.allowed.cumsum(1) - 1, -1)
         digits = rank[np.arange(len(self.choices)), np.clip(archs.genes, 0, rank.shape[1] - 1)]
         counts = self.allowed.sum(1).tolist()
@@ -144,7 +149,8 @@ class Space(ABC):
 
     def __contains__(self, arch: Architecture) -> bool:
         same_form = arch.space == self.name and len(arch.genes) == len(self.choices)
-        return same_form and bool(self.contains(Architectures.of([arch], self))[0])
+        in_range = all(0 <= gene < self.allowed.shape[1] for gene in arch.genes)
+        return same_form and in_range and bool(self.contains(Architectures.of([arch], self))[0])
 
     def sample(self, n: int, rng: np.random.Generator) -> Architectures:
         """`n` architectures, uniform, with replacement."""

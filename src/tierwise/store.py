@@ -1,28 +1,28 @@
 """The study file: its schema and every SQL statement of the project.
 
-One driver process writes; anybody may read at the same time (SQLite's write-ahead log). What was committed survives any kill.
+One driver process writes; anybody may read at the same time (SQLite's write-ahead log). What was committed
+survives any kill.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
+import shutil
 import sqlite3
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tierwise.errors import CannotWrite, NewerSchema, NotAStudy, StudyLocked
+from tierwise.row import COLUMNS, Row, from_stored, to_stored
 
 APPLICATION = 0x74696572  # "tier"
 SCHEMA = 1
-CREATE = """
-CREATE TABLE study (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE trial (
+CREATE = (
+    "CREATE TABLE study (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE trial (
     id INTEGER PRIMARY KEY,          -- order of asking, from 1
     genes TEXT NOT NULL,             -- "3-0-2-1-3-3"
     canon TEXT NOT NULL UNIQUE,      -- canonical key of the network, hexadecimal
@@ -34,86 +34,141 @@ CREATE TABLE trial (
     metrics TEXT NOT NULL,           -- JSON: numbers by name
     error TEXT,
     asked REAL NOT NULL, started REAL, ended REAL   -- seconds since the epoch
-);
-"""
-
-
-@dataclass(slots=True)
-class Row:
-    """One trial as it is stored."""
-
-    id: int
-    genes: str
-    canon: int
-    why: dict[str, Any]
-    state: str
-    attempt: int
-    seen: int
-    told: int | None
-    metrics: dict[str, float]
-    error: str | None
-    asked: float
-    started: float | None
-    ended: float | None
-
-
-COLUMNS = "id, genes, canon, why, state, attempt, seen, told, metrics, error, asked, started, ended"
+)""",
+    f"PRAGMA application_id = {APPLICATION}",
+    f"PRAGMA user_version = {SCHEMA}",
+)
+LOCK_WAIT = 10.0  # seconds to wait for another program's transaction
+NO_WRITING = (sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class Store:
-    """An open study file. `path` None keeps the study in memory."""
+    """An open study file. `path` None keeps the study in memory.
+
+    create: begin a study where there is none, and be able to write; else the file is only looked at.
+    Where nothing can be written beside the file, a copy is looked at and every write raises CannotWrite.
+    """
 
     def __init__(self, path: Path | None, *, create: bool):
         self.path = path
-        if path is not None and not create and not path.exists():
-            raise NotAStudy(path, "there is no such file; 'tierwise run' begins a study")
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._settled = -1
         with self._errors():
-            self._db = sqlite3.connect(path or ":memory:", timeout=10, isolation_level=None, check_same_thread=False)
+            self._db = self._connect(create)
         try:
-            self._open(create)
+            with self._errors():
+                self._recognise(create)
         except BaseException:
-            self._db.close()
+            self.close()
             raise
 
-    def _open(self, create: bool) -> None:
-        with self._errors():
-            empty = not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            application = self._db.execute("PRAGMA application_id").fetchone()[0]
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if empty and create:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.executescript(
-                    f"BEGIN IMMEDIATE; {CREATE} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;"
+    # ---- opening -----------------------------------------------------------------------------------------
+
+    def _connect(self, create: bool) -> sqlite3.Connection:
+        if self.path is None:
+            return _sqlite(":memory:")
+        if self.path.is_dir():
+            raise NotAStudy(self.path, "is a folder; give the path of a file")
+        if not self.path.exists():
+            if not create:
+                raise NotAStudy(self.path, "there is no such file; 'tierwise run' begins a study")
+            if not self.path.absolute().parent.is_dir():
+                raise CannotWrite(
+                    self.path,
+                    f"there is no folder {self.path.absolute().parent}; make it, or give another path",
                 )
-            elif application != APPLICATION:
-                raise NotAStudy(self._name, "an SQLite file, but not a tierwise study; give another path")
-            elif version > SCHEMA:
-                raise NewerSchema(
-                    self._name, f"written by a later tierwise (schema {version}, this one knows {SCHEMA}); upgrade tierwise"
-                )
+        file = self.path.absolute()
+        existed = file.exists()
+        db = _sqlite(str(file)) if create else _sqlite(file.as_uri() + "?mode=ro", uri=True)
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            db.close()
+            if existed and _code(error) in NO_WRITING:
+                return self._connect_copy(file)
+            raise
+        return db
+
+    def _connect_copy(self, file: Path) -> sqlite3.Connection:
+        """SQLite reads a write-ahead log only where it can write beside it: a copy has the same rows."""
+        self._copy = tempfile.TemporaryDirectory(prefix="tierwise-")
+        target = Path(self._copy.name) / "copy.db"
+        try:
+            shutil.copyfile(file, target)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(f"{file}-wal", f"{target}-wal")
+        except OSError as error:
+            self._copy.cleanup()
+            raise NotAStudy(
+                self._name, f"cannot be read ({error.strerror}); make it readable or copy it elsewhere"
+            ) from error
+        db = _sqlite(str(target))
+        db.execute("PRAGMA query_only = ON")
+        return db
+
+    def _recognise(self, create: bool) -> None:
+        if create and self._empty():
+            self._db.execute("PRAGMA journal_mode = WAL")
+            with self._transaction():
+                if self._empty():  # still, now that nobody else can begin it
+                    for statement in CREATE:
+                        self._db.execute(statement)
+        if self._db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+            raise NotAStudy(self._name, "an SQLite file, but not a tierwise study; give another path")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA:
+            raise NewerSchema(
+                self._name,
+                f"written by a later tierwise (schema {version}, this one knows {SCHEMA}); upgrade tierwise",
+            )
+        if create:
             self._db.execute("PRAGMA synchronous = NORMAL")
+            found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise NotAStudy(self._name, f"damaged ({found}); restore a copy or give another path")
+
+    def _empty(self) -> bool:
+        return not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
     @property
     def _name(self) -> str:
         return str(self.path or "study in memory")
 
+    # ---- errors and transactions ---------------------------------------------------------------------------
+
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self) -> Generator[None]:
         """SQLite's errors in our words."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            text = str(error)
-            if "unable to open" in text or "readonly" in text or "full" in text or "disk I/O" in text:
-                raise CannotWrite(
-                    self._name, f"{text}; make the folder writable or free disk space, then run the same line again"
-                ) from error
-            raise NotAStudy(self._name, f"cannot be used: {text}") from error
+        except sqlite3.ProgrammingError as error:
+            raise NotAStudy(self._name, f"has been closed ({error}); open it again") from error
+        except sqlite3.IntegrityError as error:
+            raise StudyLocked(
+                self._name, f"was changed by another driver ({error}); open it again"
+            ) from error
         except sqlite3.DatabaseError as error:
-            raise NotAStudy(self._name, f"not a study, or damaged ({error}); restore a copy or give another path") from error
+            code, kept = _code(error), "what was told before is kept"
+            if code in NO_WRITING:
+                raise CannotWrite(
+                    self._name, f"{error}; make the file and its folder writable; {kept}"
+                ) from error
+            if code in NO_ROOM:
+                raise CannotWrite(
+                    self._name, f"{error}; free disk space, then run the same line again; {kept}"
+                ) from error
+            if code in BUSY:
+                raise StudyLocked(
+                    self._name, f"another program is writing to it ({error}); close that program"
+                ) from error
+            raise NotAStudy(
+                self._name, f"not a study, or damaged ({error}); restore a copy or give another path"
+            ) from error
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Generator[sqlite3.Connection]:
         with self._errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -124,76 +179,93 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def settings(self) -> dict[str, Any]:
-        """The study's settings by name."""
-        with self._errors():
-            return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM study")}
+    # ---- settings ------------------------------------------------------------------------------------------
 
-    def put_settings(self, settings: dict[str, Any]) -> None:
-        """Write or replace settings."""
+    def settings(self) -> dict[str, Any]:
+        """The study's settings by name, none before it was begun. Raises NotAStudy for broken ones."""
+        with self._errors():
+            stored = self._db.execute("SELECT key, value FROM study").fetchall()
+        try:
+            return {key: json.loads(value) for key, value in stored}
+        except (ValueError, TypeError, RecursionError) as error:
+            raise NotAStudy(self._name, f"its settings are damaged ({error}); restore a copy") from error
+
+    def settle(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings that hold: these, if the study had none yet."""
+        if stored := self.settings():
+            return stored
         with self._transaction() as db:
-            rows = [(key, json.dumps(value)) for key, value in settings.items()]
-            db.executemany("INSERT OR REPLACE INTO study VALUES (?, ?)", rows)
+            if not self.settings():  # nobody else was faster
+                rows = [(key, json.dumps(value)) for key, value in settings.items()]
+                db.executemany("INSERT INTO study VALUES (?, ?)", rows)
+        return self.settings()
+
+    # ---- trials --------------------------------------------------------------------------------------------
 
     def rows(self) -> list[Row]:
         """Every trial, in the order of asking. Raises NotAStudy for a broken row."""
-        try:
-            with self._errors():
-                return [_row(values) for values in self._db.execute(f"SELECT {COLUMNS} FROM trial ORDER BY id")]
-        except (ValueError, TypeError) as error:
-            raise NotAStudy(self._name, f"a trial row is damaged: {error}") from error
+        with self._errors():
+            self._settled = self._version()
+            stored = self._db.execute(f"SELECT {COLUMNS} FROM trial ORDER BY id").fetchall()
+        rows: list[Row] = []
+        for position, values in enumerate(stored, start=1):
+            try:
+                rows.append(from_stored(values, position))
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:
+                raise NotAStudy(
+                    self._name, f"trial {values[0]} is damaged ({error}); restore a copy"
+                ) from error
+        told = sorted(row.told for row in rows if row.told is not None)
+        if told != list(range(1, len(told) + 1)):
+            raise NotAStudy(self._name, "results are missing from the order of telling; restore a copy")
+        return rows
+
+    def changed(self) -> bool:
+        """Whether another process has written since ``rows`` was read."""
+        with self._errors():
+            return self._version() != self._settled
+
+    def _version(self) -> int:
+        return self._db.execute("PRAGMA data_version").fetchone()[0]
 
     def add(self, rows: Sequence[Row]) -> None:
         """Proposals become waiting rows, all or none."""
-        with self._transaction() as db:
-            db.executemany(f"INSERT INTO trial ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", [_values(r) for r in rows])
+        if rows:
+            with self._transaction() as db:
+                marks = ", ".join("?" * len(COLUMNS.split(",")))
+                db.executemany(
+                    f"INSERT INTO trial ({COLUMNS}) VALUES ({marks})", [to_stored(r) for r in rows]
+                )
 
     def update(self, rows: Sequence[Row]) -> None:
-        """Results, or new attempts, of known rows, all or none."""
+        """Results, or new attempts, of waiting rows, all or none."""
+        if not rows:
+            return
         with self._transaction() as db:
-            db.executemany(f"INSERT OR REPLACE INTO trial ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", [_values(r) for r in rows])
+            changed = db.executemany(
+                "UPDATE trial SET state=?, attempt=?, told=?, metrics=?, error=?, started=?, ended=? "
+                "WHERE id=? AND state='waiting'",
+                [
+                    (r.state, r.attempt, r.told, json.dumps(r.metrics), r.error, r.started, r.ended, r.id)
+                    for r in rows
+                ],
+            ).rowcount
+            if changed != len(rows):
+                raise StudyLocked(
+                    self._name, "was changed by another driver (a trial waits no more); open it again"
+                )
 
     def close(self) -> None:
         """Fold the log into the file and let go of it."""
         self._db.close()
-
-    @contextlib.contextmanager
-    def driver_lock(self) -> Iterator[None]:
-        """Only one process drives a study; the lock goes with the process. Raises StudyLocked."""
-        if self.path is None:
-            yield
-            return
-        lock = self.path.with_name(self.path.name + ".lock")
-        with self._open_lock(lock) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
-                raise StudyLocked(self.path, f"is being driven by {holder}; wait for it or stop it") from error
-            file.truncate(0)
-            file.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
-            file.flush()
-            yield
-
-    def _open_lock(self, lock: Path) -> IO[str]:
-        try:
-            return lock.open("a+")
-        except OSError as error:
-            raise CannotWrite(self._name, f"cannot write beside it ({error.strerror}); make the folder writable") from error
+        if self._copy is not None:
+            self._copy.cleanup()
 
 
-def _values(row: Row) -> tuple[Any, ...]:
-    canon = f"{row.canon:016x}"
-    why, metrics = json.dumps(row.why), json.dumps(row.metrics)
-    return (
-        row.id, row.genes, canon, why, row.state, row.attempt, row.seen, row.told, metrics, row.error, row.asked, row.started, row.ended,
-    )  # fmt: skip
+def _sqlite(name: str, *, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(name, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False, uri=uri)
 
 
-def _row(values: tuple[Any, ...]) -> Row:
-    row = Row(*values)
-    row.canon, row.why, row.metrics = int(values[2], 16), json.loads(values[3]), json.loads(values[8])
-    if row.state not in ("waiting", "done", "failed"):
-        raise ValueError(f"state {row.state!r} of trial {row.id}")
-    return row
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code; 0 where Python's own module complains."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

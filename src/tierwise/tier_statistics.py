@@ -1,14 +1,15 @@
-"""Quality tiers of labelled architectures: what the members of each tier cost and are made of, and new ones drawn from it.
+"""Quality tiers of labelled architectures: what each tier costs and is made of; new members drawn from it.
 
-Two kinds. `TierRecords` and `PublishedSampler` are those of Guo et al., "Generalized Global Ranking-Aware Neural
-Architecture Ranker for Efficient Image Classifier Search" (2022), as in its released code: statistics of single
-training batches, used as upper bounds only. `TierStatistics` is ours: both costs jointly, over all labels, two-sided.
+`TierRecords` and `PublishedSampler` are those of Guo et al., "Generalized Global Ranking-Aware Neural
+Architecture Ranker for Efficient Image Classifier Search" (2022), after its code: statistics of single
+training batches, used as upper bounds. `TierStatistics` is ours: joint costs, over all labels, two-sided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -21,12 +22,12 @@ from tierwise.space import Space
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Totals = Callable[[Architectures], Ints]  # (n, 2) FLOPs and parameters of the full network
-Cells = Callable[[int, np.random.Generator], Architectures]  # so many random cells, members of the space or not
+Cells = Callable[[int, np.random.Generator], Architectures]  # so many random rows, in the space or not
 UNITS = (1e6, 1e3)  # costs are rounded up to MFLOPs and thousands of parameters before they are binned
 
 
 def tier_blocks(y: NDArray[Any] | Sequence[float], n_tiers: int = 5) -> Ints:
-    """(n,) tiers of these labels, 0 the best: equal blocks by descending label (stable), the last takes the remainder.
+    """(n,) tiers, 0 the best: equal blocks by descending label (stable), the last takes the remainder.
 
     Raises BadSetting for fewer labels than tiers.
 
@@ -43,7 +44,7 @@ def tier_blocks(y: NDArray[Any] | Sequence[float], n_tiers: int = 5) -> Ints:
 
 
 def option_counts(genes: NDArray[Any], tiers: NDArray[Any], n_tiers: int, options: int) -> Ints:
-    """(tiers, g, options): how often each gene of each tier picks each option; inactive genes (-1) are not counted."""
+    """(tiers, g, options): how often each gene of a tier picks each option; inactive genes (-1) not."""
     counts = np.zeros((n_tiers, genes.shape[1], options), dtype=np.int64)
     row, gene = np.nonzero(genes >= 0)
     np.add.at(counts, (tiers[row], gene, genes[row, gene]), 1)
@@ -75,17 +76,17 @@ class TierRecords:
 
     @classmethod
     def of(
-        cls, archs: Architectures, costs: NDArray[Any], tiers: NDArray[Any], *, n_tiers: int = 5, bins: int = 5
+        cls, archs: Architectures, costs: NDArray[Any], tiers: Ints, *, n_tiers: int = 5, bins: int = 5
     ) -> Self:
         """The record of one batch with total costs (n, 2) and tiers (n,)."""
         whole = np.ceil(np.asarray(costs) / UNITS)
         low = whole.min(0)
         width = np.maximum(np.ceil((whole.max(0) - low) / bins), 1.0)
         edges = (low[:, None] + width[:, None] * np.arange(1, bins + 1)) * np.array(UNITS)[:, None]
-        place = np.clip(np.ceil((whole - low) / width), 1, bins).astype(np.int64) - 1  # the minimum is in the first bin
+        place = np.clip(np.ceil((whole - low) / width), 1, bins).astype(np.int64) - 1  # minimum: bin 0
         counts = np.zeros((n_tiers, 2, bins), dtype=np.int64)
         for kind in (0, 1):
-            np.add.at(counts, (tiers, kind, place[:, kind]), 1)
+            np.add.at(counts[:, kind], (tiers, place[:, kind]), 1)
         genes = option_counts(archs.genes, tiers, n_tiers, archs.space.allowed.shape[1])
         return cls(edges[None], counts[None], genes[None])
 
@@ -100,11 +101,11 @@ class TierRecords:
 class PublishedSampler:
     """The guided draw of the released code.
 
-    A target for the FLOPs and one for the parameters are drawn from the first tier's histograms; a random cell is
-    taken as soon as it costs at most that much (upper bounds only). A histogram counts only if it passes the gate,
-    i.e. differs enough from those of the last two tiers; otherwise the draw is uniform over its bins or options.
+    Targets for FLOPs and parameters are drawn from the first tier's histograms; a random cell is taken if
+    it costs at most that much (upper bounds only). A histogram is used if it passes the gate, i.e. differs
+    enough from those of the last two tiers; otherwise the draw is uniform over its bins or options.
 
-    force_uniform: always uniform, as in the released configuration for NAS-Bench-201 (False for NAS-Bench-101).
+    force_uniform: always uniform, as in the released settings for NAS-Bench-201 (False for NAS-Bench-101).
     thresholds:    of the gate, for FLOPs, parameters and options; NAS-Bench-101 has 2.5 for both costs.
     least_share:   of the batch that the first tier must hold to pass.
     reuse:         draws that share their targets. tries: random cells for one draw.
@@ -129,13 +130,12 @@ class PublishedSampler:
     ) -> Architectures:
         """At most `n` architectures under the statistics of one record.
 
-        Each is the first of `tries` random cells that is in the space and within the targets, else the last one
-        (within the targets or not), or none if that is not in the space. `cells` gives random cells; by default the
-        genes are drawn from the record, uniformly if that is forced.
+        Each is the first of `tries` random cells that is in the space and within its targets, else the last
+        one if that is in the space, else nothing. `totals` gives their costs. `cells` gives random cells; by
+        default genes are drawn from the record, uniformly if that is forced.
         """
         targets = self.targets(record, -(-n // self.reuse), rng).repeat(self.reuse, 0)[:n]
-        random_cells = cells or (lambda m, r: self.cells(space, record, m, r))
-        drawn = random_cells(n * self.tries, rng)
+        drawn = (cells or partial(self.cells, space, record))(n * self.tries, rng)
         known = space.contains(drawn)
         fits = known.copy()
         fits[known] = (totals(drawn[known]) <= targets.repeat(self.tries, 0)[known]).all(1)
@@ -145,9 +145,9 @@ class PublishedSampler:
 
     def targets(self, record: int, n: int, rng: np.random.Generator) -> Floats:
         """(n, 2) upper bounds, each an upper edge of a bin, FLOPs and parameters independently."""
-        edges, counts = self.records.edges[record], self.records.costs[record]
+        counts = self.records.costs[record]
         chances = [self._chances(counts[:, kind], self.thresholds[kind], record) for kind in (0, 1)]
-        return edges[[0, 1], draw_options(np.stack(chances), n, rng)]
+        return self.records.edges[record][[0, 1], draw_options(np.stack(chances), n, rng)]
 
     def cells(self, space: Space, record: int, n: int, rng: np.random.Generator) -> Architectures:
         """Random gene rows; genes with the same options share one histogram, as the edges of a cell do."""
@@ -170,8 +170,8 @@ class PublishedSampler:
 
 
 def divergence(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """The gate's distance of two histograms: Kullback-Leibler of the softmax of their raw counts, over the bins."""
-    log_p, log_q = (x - np.logaddexp.reduce(x) for x in (np.asarray(a, np.float64), np.asarray(b, np.float64)))
+    """The gate's distance: Kullback-Leibler of the softmax of two histograms' raw counts, per bin."""
+    log_p, log_q = (np.asarray(x) - np.logaddexp.reduce(np.asarray(x, dtype=np.float64)) for x in (a, b))
     return float((np.exp(log_p) * (log_p - log_q)).sum() / len(log_p))
 
 
@@ -180,7 +180,7 @@ class TierStatistics:
     """What the tiers of a labelled set cost and are made of (ours, not published).
 
     edges: (2, bins - 1) inner bin boundaries of FLOPs and parameters, quantiles of the whole labelled set.
-    costs: (tiers, bins, bins) joint chances of FLOPs and parameters. genes: (tiers, g, options) option chances.
+    costs: (tiers, bins, bins) joint chances of both costs. genes: (tiers, g, options) option chances.
     """
 
     edges: Floats
@@ -192,7 +192,7 @@ class TierStatistics:
         cls,
         archs: Architectures,
         costs: NDArray[Any],
-        tiers: NDArray[Any],
+        tiers: Ints,
         *,
         n_tiers: int = 5,
         bins: int = 6,
@@ -209,17 +209,18 @@ class TierStatistics:
         joint = np.zeros((n_tiers, bins, bins))
         np.add.at(joint, (tiers, *_bins(edges, costs)), 1.0)
         joint += smoothing * joint.sum(0) / joint.sum()
-        exists = np.arange(archs.space.allowed.shape[1]) < np.array([[len(c.options)] for c in archs.space.choices])
+        lengths = np.array([[len(c.options)] for c in archs.space.choices])
+        exists = np.arange(lengths.max()) < lengths
         genes = (option_counts(archs.genes, tiers, n_tiers, exists.shape[1]) + smoothing) * exists
         return cls(edges, joint / joint.sum((1, 2), keepdims=True), genes / genes.sum(2, keepdims=True))
 
     def draw(
         self, space: Space, n: int, rng: np.random.Generator, *, totals: Totals, tier: int = 0, pool: int = 32
     ) -> Architectures:
-        """At most `n` different architectures whose genes and joint costs are distributed like those of one tier.
+        """At most `n` different architectures with genes and joint costs distributed like those of one tier.
 
-        `pool` times as many rows are drawn gene by gene and then picked with weights that turn the pool's joint cost
-        histogram into the tier's. Fewer than `n` come back only if the pool has fewer different members.
+        `pool` times as many rows are drawn gene by gene, then picked with weights that turn their joint cost
+        histogram into the tier's. Fewer than `n` come back only if there are fewer different ones among them.
         """
         drawn = self._pool(space, n * pool, rng, tier)
         place = _bins(self.edges, totals(drawn))
@@ -230,7 +231,7 @@ class TierStatistics:
         return drawn[np.argsort(-(weight + rng.gumbel(size=len(drawn))))].unique()[:n]
 
     def _pool(self, space: Space, n: int, rng: np.random.Generator, tier: int) -> Architectures:
-        """Rows of the space with the tier's option chances; where free genes seldom form a member, reweighted members."""
+        """Rows with the tier's option chances; where free genes seldom form a member, reweighted members."""
         chances = self.genes[tier] * space.allowed
         chances = chances / chances.sum(1, keepdims=True)
         drawn = Architectures(space, draw_options(chances, n, rng))
@@ -245,6 +246,5 @@ class TierStatistics:
         return concatenate([drawn, members[order]])
 
 
-def _bins(edges: Floats, costs: NDArray[Any]) -> tuple[Ints, Ints]:
-    flops, params = (np.searchsorted(edges[k], np.asarray(costs)[:, k], side="left") for k in (0, 1))
-    return flops, params
+def _bins(edges: Floats, costs: NDArray[Any]) -> tuple[Ints, ...]:
+    return tuple(np.searchsorted(edges[k], np.asarray(costs)[:, k]) for k in (0, 1))

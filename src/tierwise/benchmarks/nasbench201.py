@@ -12,6 +12,7 @@ import functools
 import importlib.util
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Literal, NoReturn, cast
 
@@ -82,11 +83,12 @@ def test_accuracies(path: str | Path, dataset: str) -> NDArray[np.float64]:
 def _npz_column(source: Path, dataset: str) -> NDArray[np.float64]:
     name = f"{DATASETS[dataset][1]}_test200_mean"
     try:
-        with np.load(source, allow_pickle=False) as arrays:
+        # opened here, because np.load forgets to close what turns out to be no npz file
+        with source.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if name not in arrays.files:
                 raise BadTable(source, f"no array {name}; there is: {', '.join(sorted(arrays.files)[:20])}")
             return np.asarray(arrays[name], dtype=np.float64)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BadTable(source, f"not a readable npz file without pickles ({error})") from error
 
 

@@ -1,4 +1,4 @@
-"""What every operation of every cell costs, as a stack of matrices: the input of the Neural Architecture Ranker."""
+"""What every operation of every cell costs, as matrices: the Neural Architecture Ranker's input."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _ROWS = 4_096  # integer costs of that many architectures at a time are a few hu
 class CostTensor(Encoding):
     """One type matrix and, for every cell of the full network, one matrix of FLOPs and one of parameters.
 
-    Gives float32 (n, 1 + 2 * cells, v, v): channel 0 holds the operation's code, channels 1 + 2c and 2 + 2c the
-    FLOPs (multiply-adds, as the space counts them) and the parameters of cell c. Entry [i, j] belongs to the edge
-    i -> j. Where the operations sit on the nodes, every incoming edge carries the value of its target.
+    Gives float32 (n, 1 + 2 * cells, v, v): channel 0 holds the operation's code, channels 1 + 2c and 2 + 2c
+    the FLOPs (as the space counts them) and parameters of cell c. Entry [i, j] belongs to the edge i -> j.
+    Where the operations sit on the nodes, every incoming edge carries the value of its target.
 
-    classes, shape: the task whose costs are counted: outputs of the classifier; channels, height, width of an image.
+    classes, shape: the task that is costed: outputs of the classifier; channels, height, width of an image.
     flops_scale, params_scale: divisors. As published: 1 and 1 on NAS-Bench-201, 1e7 and 1e5 on NAS-Bench-101.
 
     Raises BadSetting for a scale that is not positive and for a space without cost formulas.
-    From: Guo et al., "Generalized Global Ranking-Aware Neural Architecture Ranker for Efficient Image Classifier
-    Search" (2022).
+    From: Guo et al., "Generalized Global Ranking-Aware Neural Architecture Ranker for Efficient Image
+    Classifier Search" (2022).
 
     >>> from tierwise.spaces.nasbench201 import NASBench201
     >>> CostTensor().transform(NASBench201().at([0])).shape
@@ -67,7 +67,7 @@ class CostTensor(Encoding):
 
 
 def type_codes(graphs: Graphs) -> NDArray[np.uint8]:
-    """(n, v, v) operation codes: of the edge, or of its target where the edge itself is plain (""); 0 = nothing there."""
+    """(n, v, v) operation codes: of the edge, or of its target where the edge is plain (""); 0 = nothing."""
     if "" not in graphs.ops:
         return graphs.edge_op
     plain = graphs.edge_op == graphs.ops.index("") + 1

@@ -9,12 +9,15 @@ from typing import Any
 from tierwise.errors import BadSetting
 
 
-class inline(Executor):  # noqa: N801  named as it is called, like the other executors
+class inline(Executor):
     """Runs at submission."""
+
+    here = True  # in the driver's process: a table's `many` may be called directly
 
     def __init__(self, workers: int = 1):
         if workers != 1:
             raise BadSetting("workers", workers, "1 with the inline executor; use executor 'local' for more")
+        self.workers = 1
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A future that is already done."""

@@ -39,7 +39,7 @@ class NeuralArchitectureRanker(Predictor):
     """Scores architectures and sorts them into quality tiers, from what their operations cost.
 
     Guo et al., "Generalized Global Ranking-Aware Neural Architecture Ranker for Efficient Image Classifier
-    Search" (2022), after the released code. The defaults are the published ones for NAS-Bench-201. Needs torch.
+    Search" (2022), after the released code. The defaults are those published for NAS-Bench-201. Needs torch.
 
     encoding, classes, shape, flops_scale, params_scale: the tokens and the task whose costs they hold.
     tiers, bins: quality tiers; histogram bins of the tier records.
@@ -47,17 +47,18 @@ class NeuralArchitectureRanker(Predictor):
     rank_weight: weight of the pairwise ranking loss beside the tier loss.
     epochs, batch, lr_factor, warmup, betas, eps, weight_decay: of AdamW, see `learning_rate`.
     validation: share of the labels that chooses the checkpoint instead of training the network.
-    device, seed: where torch works; what decides split, initial weights, order and dropout.
+    device, seed: where torch works; what decides split, weights, order and dropout (on equally many threads).
 
-    Fitted: ``network_``, ``embeddings_`` (tiers, tokens, d_model), ``records_`` (TierRecords of the epoch kept),
-    ``tiers_`` (the lowest training label of every tier but the last), ``validation_accuracy_`` (per epoch).
+    Fitted: ``network_``, ``embeddings_`` (tiers, tokens, d_model), ``records_`` (TierRecords of the kept
+    epoch), ``tiers_`` (lowest training label of all but the last tier), ``validation_accuracy_`` (per epoch).
 
     Where the source says nothing or cannot be followed:
 
     * With fewer training labels than `batch` all of them are one batch (as published there would be no step).
     * Of several epochs with the same validation accuracy the first is kept.
-    * ``predict_tier`` uses the embeddings that the kept epoch gathered in training, by true tiers. (Published:
-      none are saved, the search starts from zeros and predicted tiers; ``guided_candidates`` does that.)
+    * ``predict_tier`` uses the embeddings that the last step of the kept epoch saw: means of true tiers, and
+      zeros where an epoch has one step only (fewer labels than two batches). Published is nothing but the
+      search, which starts from zeros and adds predicted tiers: ``guided_candidates``.
     """
 
     def __init__(
@@ -97,13 +98,9 @@ class NeuralArchitectureRanker(Predictor):
         self.d_model, self.heads, self.d_k, self.layers, self.ffn = d_model, heads, d_k, layers, ffn
         self.tier_hidden, self.score_hidden, self.dropout = tier_hidden, score_hidden, dropout
         self.rank_weight = rank_weight
-        self.epochs, self.batch = epochs, batch
-        self.lr_factor, self.warmup = lr_factor, warmup
+        self.epochs, self.batch, self.lr_factor, self.warmup = epochs, batch, lr_factor, warmup
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
-        self.validation = validation
-        self.device, self.seed = device, seed
-
-    # ---- fitting -----------------------------------------------------------------------------------------
+        self.validation, self.device, self.seed = validation, device, seed
 
     def fit(self, archs: Archs, y: Any) -> Self:
         """Learn from (n,) labels, higher better. Raises BadSetting for fewer than two labels a tier."""
@@ -138,26 +135,27 @@ class NeuralArchitectureRanker(Predictor):
 
     def _train(self, train: _Labelled, held: _Labelled) -> None:
         network = NarNetwork(self._sizes(*train.tokens.shape[1:])).to(self.device)
-        optimizer = torch.optim.AdamW(
-            network.parameters(), betas=self.betas, eps=self.eps, weight_decay=self.weight_decay
-        )
+        settings: dict[str, Any] = {"betas": self.betas, "eps": self.eps, "weight_decay": self.weight_decay}
+        optimizer = torch.optim.AdamW(network.parameters(), **settings)
         history: list[float] = []
         best: dict[str, Tensor] = {}
         for epoch in range(self.epochs):
-            means, records = self._epoch(network, optimizer, train, epoch)
+            seen, records = self._epoch(network, optimizer, train, epoch)
             history.append(self._validate(network, held))
             if history[-1] > max(history[:-1], default=-1.0):
                 best = {name: value.clone() for name, value in network.state_dict().items()}
-                self.embeddings_, self.records_ = means.values().cpu().numpy(), records
+                self.embeddings_, self.records_ = seen.cpu().numpy(), records
         network.load_state_dict(best)
         self.network_ = network.eval()
         self.validation_accuracy_ = np.array(history)
 
     def _epoch(
         self, network: NarNetwork, optimizer: torch.optim.Optimizer, train: _Labelled, epoch: int
-    ) -> tuple[TierMeans, TierRecords]:
+    ) -> tuple[Tensor, TierRecords]:
+        """One pass over the training labels: the tier embeddings that its last step saw, and the records."""
         network.train()
         means = TierMeans(network.sizes, self.device)
+        seen = means.values()
         records: list[TierRecords] = []
         size = min(self.batch, len(train.rows))
         steps = len(train.rows) // size  # the last, smaller batch is dropped
@@ -166,7 +164,8 @@ class NeuralArchitectureRanker(Predictor):
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate(epoch * steps + done + 1)
             tiers = train.tiers[pick]
-            encoded, scores, logits = network(train.tokens[pick], means.values())
+            seen = means.values()
+            encoded, scores, logits = network(train.tokens[pick], seen)
             rank_loss = pairwise_loss(scores, train.labels[pick])
             loss = F.cross_entropy(logits, tiers) + self.rank_weight * rank_loss
             optimizer.zero_grad()
@@ -175,7 +174,7 @@ class NeuralArchitectureRanker(Predictor):
             means.add(encoded.detach(), tiers)
             members = (train.rows[pick.numpy()], train.costs[pick.numpy()], tiers.cpu().numpy())
             records.append(TierRecords.of(*members, n_tiers=self.tiers, bins=self.bins))
-        return means, TierRecords.joined(records)
+        return seen, TierRecords.joined(records)
 
     @torch.no_grad()
     def _validate(self, network: NarNetwork, held: _Labelled) -> float:
@@ -188,8 +187,6 @@ class NeuralArchitectureRanker(Predictor):
             right += int((network.tier_logits(encoded, means.values()).argmax(1) == tiers).sum())
             means.add(encoded, tiers)
         return right / len(held.rows)
-
-    # ---- predicting --------------------------------------------------------------------------------------
 
     def predict(self, archs: Archs, return_std: bool = False) -> Any:
         """(n,) scores, from encoder and score head only. Raises BadSetting for `return_std`."""
@@ -216,13 +213,10 @@ class NeuralArchitectureRanker(Predictor):
                 parts.append(head(self.network_, self.network_.encode(tokens)).double())
         return torch.cat(parts).cpu().numpy()
 
-    # ---- the published search ----------------------------------------------------------------------------
-
     def guided_candidates(
         self,
         space: Space,
         rng: np.random.Generator,
-        *,
         iterations: int = 50,
         sample: int = 128,
         k: int = 5,
@@ -232,9 +226,9 @@ class NeuralArchitectureRanker(Predictor):
         """For each iteration of the published search the `k` best scored candidates of the first tier.
 
         Of `sample` candidates a share `noise` is drawn uniformly from the space, the rest under the shuffled
-        tier records (`sampler`: settings of `PublishedSampler`); neither repeats nor labelled architectures are
-        excluded. The tier embeddings start from zeros and grow by predicted tiers. An iteration with fewer than
-        `k` members of the first tier gives an empty batch. Evaluating what comes out is up to the caller.
+        tier records (`sampler`: settings of `PublishedSampler`), repeats and labelled ones included. The tier
+        embeddings start from zeros and grow by predicted tiers. An iteration with fewer than `k` members of
+        the first tier gives an empty batch. Evaluating what comes out is up to the caller.
         """
         check_fitted(self, "network_")
         guided = PublishedSampler(self.records_, **sampler)
@@ -251,16 +245,12 @@ class NeuralArchitectureRanker(Predictor):
             yield candidates[ranked[:k] if len(ranked) >= k else ranked[:0]]
 
     @torch.no_grad()
-    def _first_tier(
-        self, candidates: Architectures, means: TierMeans
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _first_tier(self, candidates: Architectures, means: TierMeans) -> tuple[NDArray[Any], NDArray[Any]]:
         """Rows classified as the first tier, and all scores; the candidates then join the tier embeddings."""
         encoded, scores, logits = self.network_(self._tokens(candidates), means.values())
         tiers = logits.argmax(1)
         means.add(encoded, tiers)
         return np.flatnonzero(tiers.cpu().numpy() == 0), scores.cpu().numpy()
-
-    # ---- saving ------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Weights, tier embeddings and records."""
@@ -282,8 +272,6 @@ class NeuralArchitectureRanker(Predictor):
         self.embeddings_, self.tiers_ = state["embeddings"], state["tiers"]
         self.validation_accuracy_ = state["validation_accuracy"]
 
-    # ---- inputs ------------------------------------------------------------------------------------------
-
     def _sizes(self, tokens: int, entries: int) -> NarSizes:
         named = [f.name for f in fields(NarSizes)][2:]
         return NarSizes(tokens, entries, **{name: getattr(self, name) for name in named})
@@ -293,8 +281,8 @@ class NeuralArchitectureRanker(Predictor):
 
     def _tokens(self, rows: Architectures) -> Tensor:
         """(n, tokens, entries): every matrix of the cost tensor, flattened."""
-        scales = {"flops_scale": self.flops_scale, "params_scale": self.params_scale}
-        encoding = registry.make("encoding", self.encoding, classes=self.classes, shape=self.shape, **scales)
+        named = ("classes", "shape", "flops_scale", "params_scale")
+        encoding = registry.make("encoding", self.encoding, **{name: getattr(self, name) for name in named})
         return torch.from_numpy(encoding.transform(rows)).flatten(2).to(self.device)
 
 

@@ -1,4 +1,4 @@
-"""The network of the Neural Architecture Ranker: a Transformer that matches cost matrices with tier embeddings."""
+"""The network of the Neural Architecture Ranker: a Transformer that matches cells with tier embeddings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sinusoids(positions: int, width: int) -> Tensor:
 class TokenLinear(nn.Linear):
     """A linear map of every token of (..., p, d), computed on the CPU as a 1 x 1 convolution.
 
-    Same numbers; oneDNN's convolution uses the whole vector width of every CPU, the matrix product of torch's CPU
+    Same numbers; oneDNN's convolution uses the whole vector width of every CPU, the matrix product of torch's
     wheel only half of it on AMD: a training step takes a quarter less time.
     """
 
@@ -129,7 +129,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Self-attention inside each tier, attention to the architecture, feed-forward net; all tiers in one batch."""
+    """Self-attention inside each tier, attention to the architecture, feed-forward net; all tiers at once."""
 
     def __init__(self, sizes: NarSizes) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class DecoderLayer(nn.Module):
     def forward(self, z: Tensor, encoded: Tensor) -> Tensor:
         """Tier tokens (b or 1, tiers, p, d) and architectures (b, p, d) to (b, tiers, p, d)."""
         own = self.among(z.flatten(0, 1)).unflatten(0, z.shape[:2])
-        # The tiers stand side by side in the query, so that the keys and values of an architecture are shared by all.
+        # The tiers stand side by side in the query, so they share the keys and values of an architecture.
         return self.feed(self.across(own.flatten(1, 2), encoded)).unflatten(1, z.shape[1:3])
 
 
@@ -151,11 +151,11 @@ class NarNetwork(nn.Module):
 
     * `encode`: tokens (b, P, entries) to features (b, P, d).
     * `score`: features to one number a row, shape (b,); the decoder takes no part in it.
-    * `tier_logits`: features and tier embeddings (tiers, P, d) to (b, tiers). The decoder outputs of all tiers are
-      summed without an index, so permuting the embeddings changes nothing.
+    * `tier_logits`: features and tier embeddings (tiers, P, d) to (b, tiers). The decoder outputs are
+      summed over the tiers without an index, so permuting the embeddings changes nothing.
 
-    The tiers are evaluated as one batch; in the first layer the tier tokens do not depend on the architecture yet, so
-    their self-attention (and its dropout mask) is shared by the whole batch, as published.
+    The tiers are evaluated as one batch; in the first layer the tier tokens do not depend on the architecture
+    yet, so their self-attention (and its dropout mask) is shared by the whole batch, as published.
     """
 
     def __init__(self, sizes: NarSizes) -> None:
@@ -170,7 +170,9 @@ class NarNetwork(nn.Module):
         self.target = TokenInput(sizes.d_model, sizes)
         self.decoder = nn.ModuleList(DecoderLayer(sizes) for _ in range(sizes.layers))
         self.tier_head = nn.Sequential(
-            nn.Linear(flat, sizes.tier_hidden, bias=False), nn.ReLU(), nn.Linear(sizes.tier_hidden, sizes.tiers)
+            nn.Linear(flat, sizes.tier_hidden, bias=False),
+            nn.ReLU(),
+            nn.Linear(sizes.tier_hidden, sizes.tiers),
         )
         for weight in self.parameters():
             if weight.dim() > 1:
@@ -189,7 +191,7 @@ class NarNetwork(nn.Module):
         return self.tier_head(z.sum(1).flatten(1)) / math.sqrt(self.sizes.d_model)
 
     def forward(self, tokens: Tensor, embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens (b, P, entries) and tier embeddings (tiers, P, d) to features (b, P, d), scores (b,), logits (b, tiers)."""
+        """Tokens and tier embeddings to features (b, P, d), scores (b,) and tier logits (b, tiers)."""
         encoded = self.encode(tokens)
         return encoded, self.score(encoded), self.tier_logits(encoded, embeddings)
 
@@ -210,7 +212,7 @@ class TierMeans:
 
 
 def pairwise_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Mean logistic loss over the ordered pairs of (n,) scores and labels; a tie in the labels costs log 2."""
+    """Mean logistic loss over the ordered pairs of (n,) scores and labels; a tie of labels costs log 2."""
     n = len(scores)
     sign = (labels[:, None] - labels[None]).sign().to(scores.dtype)
     losses = F.softplus(-(scores[:, None] - scores[None]) * sign)

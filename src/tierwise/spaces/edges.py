@@ -11,6 +11,7 @@ from tierwise.architecture import Architectures, Graphs
 from tierwise.errors import BadSetting
 from tierwise.space import Choice, Space, mix
 
+FEW = 100  # rows up to this many are looked up one by one in a larger space
 LARGEST_KEY_TABLE = 100_000  # canonical keys of a space up to this size are computed once and looked up
 
 
@@ -28,7 +29,14 @@ class Edges(Space):
     """
 
     def __init__(
-        self, name: str, nodes: int, ops: Sequence[str], *, zero: str = "none", identity: str = "skip_connect", shared: Sequence[str] = ()
+        self,
+        name: str,
+        nodes: int,
+        ops: Sequence[str],
+        *,
+        zero: str = "none",
+        identity: str = "skip_connect",
+        shared: Sequence[str] = (),
     ):
         if nodes < 2 or len(ops) < 1 or len(set(ops)) != len(ops):
             raise BadSetting("cell", f"{nodes} nodes, ops {list(ops)}", "at least 2 nodes and distinct ops")
@@ -57,12 +65,23 @@ class Edges(Space):
         """
         size = len(self.ops) ** len(self.edges)
         if size > LARGEST_KEY_TABLE:
-            return self._network_keys(archs)
+            return self._remembered_keys(archs) if len(archs) <= FEW else self._network_keys(archs)
         radix = np.array([len(self.ops) ** k for k in reversed(range(len(self.edges)))])
         if "keys" not in self._cache:
             every = Architectures(self, np.arange(size)[:, None] // radix % len(self.ops))
             self._cache["keys"] = self._network_keys(every)
         return self._cache["keys"][archs.genes @ radix]
+
+    def _remembered_keys(self, archs: Architectures) -> NDArray[np.uint64]:
+        """``canonical`` of a few rows: the same new ones are asked about several times in a row."""
+        memory: dict[bytes, int] = self._cache.setdefault("few keys", {})
+        if len(memory) > LARGEST_KEY_TABLE:
+            memory.clear()
+        rows = [row.tobytes() for row in archs.genes]
+        new = [k for k, row in enumerate(rows) if row not in memory]
+        if new:
+            memory.update(zip([rows[k] for k in new], self._network_keys(archs[new]).tolist(), strict=True))
+        return np.array([memory[row] for row in rows], dtype=np.uint64)
 
     def _network_keys(self, archs: Architectures) -> NDArray[np.uint64]:
         """``canonical``, computed."""
@@ -73,10 +92,13 @@ class Edges(Space):
         colour = np.where(live, mix(op_of + np.uint64(1)), np.uint64(0))
         uses = source.astype(np.uint64) * live[:, :, None].astype(np.uint64)  # [n, term, term it sums up]
         output = value[:, -1].astype(np.uint64)
+        salt = np.array([0, 7], np.uint64)[:, None, None]
+        both = np.stack([uses, uses.transpose(0, 2, 1)])  # what a term sums up, and what sums it up
+        weight = np.array([3, 5], np.uint64)[:, None, None]
         for _ in range(terms):
-            below = (uses * mix(colour)[:, None, :]).sum(2)
-            above = (uses * mix(colour + np.uint64(7))[:, :, None]).sum(1)
-            colour = np.where(live, mix(colour + mix(below) * np.uint64(3) + mix(above) * np.uint64(5) + output), np.uint64(0))
+            around = (both @ mix(colour + salt)[..., None])[..., 0]
+            below, above = mix(around) * weight
+            colour = np.where(live, mix(colour + below + above + output), np.uint64(0))
         return mix((mix(colour) * live).sum(1) + (mix(colour + np.uint64(11)) * output).sum(1))
 
     def _terms(self, archs: Architectures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -100,13 +122,12 @@ class Edges(Space):
         self, archs: Architectures, source: NDArray[np.int64], rows: NDArray[np.int64], gene: int
     ) -> NDArray[np.int64]:
         """For these rows the term that `gene` computes: itself, or an earlier equal weightless one."""
-        term = np.full(len(rows), gene)
-        op = archs.genes[rows, gene]
-        weightless = np.isin(op, [self._code(s) for s in self.shared])
-        for earlier in reversed(range(gene)):
-            same = weightless & (archs.genes[rows, earlier] == op) & (source[rows, earlier] == source[rows, gene]).all(1)
-            term[same & source[rows, earlier].any(1)] = earlier
-        return term
+        op, mine = archs.genes[rows, gene], source[rows, gene]
+        weightless = np.array([name in self.shared for name in self.ops])[op] & mine.any(1)
+        if not gene or not weightless.any():
+            return np.full(len(rows), gene)
+        same = (archs.genes[rows, :gene] == op[:, None]) & (source[rows, :gene] == mine[:, None]).all(2)
+        return np.where(weightless & same.any(1), same.argmax(1), gene)
 
     def _live_terms(self, value: NDArray[np.int64], source: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(n, terms) whether the output depends on the term."""

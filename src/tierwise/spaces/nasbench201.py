@@ -66,8 +66,8 @@ class NASBench201(Edges):
     def parse(self, text: str) -> Architecture:
         """An official string, an official index ("6111") or "nasbench201/3-0-2-1-3-3". Raises BadArchitecture."""
         given = text.strip()
-        if given.isdigit():
-            if int(given) >= len(OPS) ** 6:
+        if given.isascii() and given.isdigit():
+            if len(given) > 5 or int(given) >= len(OPS) ** 6:
                 raise BadArchitecture(text, "an official index is 0 to 15624")
             return NASBench201().at([int(given)])[0]
         if "|" not in given:

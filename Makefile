@@ -1,0 +1,45 @@
+# make run    sets everything up and runs the main job: a search of the real NAS-Bench-201 by quality tiers
+# make test   sets everything up and runs every check
+# On a machine where pip would take a CUDA build of torch, give the index of PyTorch's CPU wheels: make run TORCH_INDEX=...
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?=
+BIN := .venv/bin
+JOBS ?= 2
+
+.PHONY: run test bench clean
+
+run: .venv/run.stamp
+	$(BIN)/tierwise run
+
+test: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/vulture
+	$(BIN)/deptry src
+	$(BIN)/pytest -n $(JOBS)
+
+bench: .venv/dev.stamp
+	$(BIN)/python bench/speed.py
+	$(BIN)/python bench/study_overhead.py
+	$(BIN)/python bench/ranking_nasbench201.py
+	$(BIN)/python bench/search_nasbench201.py
+
+.venv/bin/python:
+	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'tierwise needs Python 3.11 or later, this is ' + sys.version"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+
+.venv/run.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	$(BIN)/pip install --quiet -e ".[all]"
+	touch $@
+
+.venv/dev.stamp: .venv/run.stamp
+	$(BIN)/pip install --quiet --group dev
+	touch $@
+
+clean:
+	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis

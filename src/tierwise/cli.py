@@ -1,0 +1,250 @@
+"""The command ``tierwise``: every heavy import waits until a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tierwise.errors import BadSetting, TierwiseError
+
+app = typer.Typer(
+    help="Find good neural network architectures from few trainings, by quality tiers.",
+    epilog="Begin with: tierwise run     (searches the real NAS-Bench-201 and writes a report)",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+StudyPath = Annotated[Path, typer.Argument(help="The study file that 'tierwise run' wrote.", show_default=False)]
+TablePath = Annotated[Path | None, typer.Option("--table", help="Test accuracies (npz or CSV), used by reports only.")]
+Quantity = Annotated[int, typer.Option("-k", "--count", min=1, help="How many.")]
+PredictorName = Annotated[str, typer.Option("--predictor", help="Who ranks: see 'tierwise plugins'.")]
+
+
+@app.command()
+def run(
+    benchmark: Annotated[str, typer.Argument(help="A benchmark: see 'tierwise plugins'.")] = "nasbench201",
+    dataset: Annotated[str, typer.Option(help="cifar10, cifar100 or imagenet16-120.")] = "cifar10",
+    label: Annotated[str, typer.Option(help="Labels: mean over the recorded seeds, or seed 0, 1 or 2.")] = "mean",
+    strategy: Annotated[str, typer.Option(help="How to search: see 'tierwise plugins'.")] = "tiers",
+    option: Annotated[list[str] | None, typer.Option(help="A setting of the strategy, NAME=VALUE; repeatable.")] = None,
+    trials: Annotated[int, typer.Option(help="Evaluations in all, earlier ones of this study included.")] = 150,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many (recorded) training seconds.")] = None,
+    target: Annotated[float | None, typer.Option(help="Stop once this accuracy is reached.")] = None,
+    limit: Annotated[list[str] | None, typer.Option(help="NAME=MOST or NAME=LEAST:MOST, e.g. params=0.5e6.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same search.")] = 0,
+    executor: Annotated[str, typer.Option(help="Where evaluations run: inline or local.")] = "inline",
+    workers: Annotated[int, typer.Option(help="Processes of executor local.")] = 1,
+    batch: Annotated[int | None, typer.Option(help="Evaluations in flight at once.")] = None,
+    study: Annotated[Path | None, typer.Option(help="Study file [default: runs/BENCHMARK-DATASET-STRATEGY-SEED.db]")] = None,
+    table: TablePath = None,
+    report: Annotated[bool, typer.Option(help="Write the report page at the end.")] = True,
+) -> None:
+    """Search a benchmark; run the same line again to go on after any interruption.
+
+    [bold]Examples[/bold]
+
+      tierwise run
+
+      tierwise run --dataset cifar100 --trials 300 --seed 1
+
+      tierwise run --strategy evolution --limit params=0.5e6 --limit latency=0.02
+
+      tierwise run --strategy tiers --option predictor=nar --option schedule=published
+    """
+    from tierwise import console, registry
+    from tierwise.study import Study
+
+    data = registry.make("benchmark", benchmark, dataset=dataset, label=label, table=table)
+    searcher = registry.make("strategy", strategy, **dict(_pair(text, "option") for text in option or []))
+    path = study or Path("runs") / f"{benchmark}-{dataset}-{strategy}-{seed}.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    limits = dict(_limit(text) for text in limit or [])
+    notes = {"benchmark": {"name": benchmark, "dataset": dataset, "label": label}}
+    with Study(path, data.space, searcher, data, limits=limits, seed=seed, notes=notes) as search:
+        with console.progress(search, trials) as shown:
+            settings: dict[str, Any] = {"executor": executor, "workers": workers, "batch": batch}
+            reasons = search.run(trials, seconds=seconds, target=target, progress=shown, **settings)
+        console.finish(search, data, reasons, again=" ".join(["tierwise", *sys.argv[1:]]))
+        if report and search.best():
+            from tierwise.report import write_report
+
+            page = write_report(search, data, path.with_suffix(".html"))
+            console.say(f"report: [bold]{page}[/bold]")
+
+
+@app.command("ls")
+def list_studies(folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("runs")) -> None:
+    """List the studies of a folder.
+
+    [bold]Example[/bold]   tierwise ls runs
+    """
+    from tierwise import console
+
+    console.list_studies(folder)
+
+
+@app.command()
+def show(
+    study: StudyPath,
+    trial: Annotated[int | None, typer.Argument(help="One trial, by its number.", show_default=False)] = None,
+) -> None:
+    """Show the settings and trials of a study, or all that is known of one trial.
+
+    [bold]Examples[/bold]
+
+      tierwise show runs/nasbench201-cifar10-tiers-0.db
+
+      tierwise show runs/nasbench201-cifar10-tiers-0.db 42
+    """
+    from tierwise import console
+
+    console.show(study, trial)
+
+
+@app.command()
+def best(study: StudyPath, count: Quantity = 10, table: TablePath = None) -> None:
+    """Show the best architectures of a study.
+
+    [bold]Example[/bold]   tierwise best runs/nasbench201-cifar10-tiers-0.db -k 5
+    """
+    from tierwise import console
+    from tierwise.reopen import reopen
+
+    with reopen(study, table) as (search, data):
+        console.best(search, data, count)
+
+
+@app.command()
+def rank(
+    study: Annotated[Path | None, typer.Argument(help="The study whose labels the predictor learns from.")] = None,
+    predictor: PredictorName = "tier",
+    model: Annotated[Path | None, typer.Option(help="A saved predictor instead of a study.")] = None,
+    space: Annotated[str, typer.Option(help="Space of a saved predictor.")] = "nasbench201",
+    architectures: Annotated[Path | None, typer.Option("--list", help="A text file, one architecture a line.")] = None,
+    count: Quantity = 20,
+    save: Annotated[Path | None, typer.Option(help="Save the fitted predictor (npz).")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write every score to a CSV file.")] = None,
+) -> None:
+    """Score a whole space, or a given list, with a predictor trained on a study.
+
+    [bold]Examples[/bold]
+
+      tierwise rank runs/nasbench201-cifar10-tiers-0.db --csv ranking.csv --save tier.npz
+
+      tierwise rank --model tier.npz --list cells.txt
+    """
+    from tierwise import console, ranking
+
+    if (study is None) == (model is None):
+        raise BadSetting("rank", "both or neither", "a study to learn from, or --model FILE")
+    if study is not None:
+        fitted, over = ranking.learn(study, predictor)
+    else:
+        fitted, over = ranking.load(model or Path(), predictor, space)
+    if save:
+        fitted.save(save)
+        console.say(f"saved: [bold]{save}[/bold]")
+    ranked = ranking.rank(fitted, ranking.read_list(architectures, over) if architectures else over.enumerate())
+    console.ranking(ranked, count)
+    if csv:
+        ranking.write_csv(ranked, csv)
+        console.say(f"all {len(ranked.archs):,} scores: [bold]{csv}[/bold]")
+
+
+@app.command()
+def report(
+    study: StudyPath,
+    out: Annotated[Path | None, typer.Option(help="The page [default: beside the study, .html]")] = None,
+    predictor: PredictorName = "tier",
+    table: TablePath = None,
+) -> None:
+    """Write the report of a study: one self-contained HTML page.
+
+    [bold]Example[/bold]   tierwise report runs/nasbench201-cifar10-tiers-0.db
+    """
+    from tierwise import console, registry
+    from tierwise.reopen import reopen
+    from tierwise.report import write_report
+
+    with reopen(study, table) as (search, data):
+        fitted = registry.make("predictor", predictor)
+        page = write_report(search, data, out or study.with_suffix(".html"), predictor=fitted)
+    console.say(f"report: [bold]{page}[/bold]")
+
+
+@app.command()
+def export(
+    study: StudyPath,
+    out: Annotated[Path, typer.Argument(help="FILE.csv or FILE.json (all trials), FILE.svg (drawing of the best).")],
+) -> None:
+    """Take the results elsewhere: all trials as CSV or JSON, the best architecture as a drawing.
+
+    [bold]Examples[/bold]
+
+      tierwise export runs/nasbench201-cifar10-tiers-0.db trials.csv
+
+      tierwise export runs/nasbench201-cifar10-tiers-0.db best.svg
+    """
+    from tierwise import console
+    from tierwise.export import write
+    from tierwise.reopen import reopen
+
+    with reopen(study, None) as (search, _):
+        write(search, out)
+    console.say(f"written: [bold]{out}[/bold]")
+
+
+@app.command()
+def plugins() -> None:
+    """List everything installed: spaces, encodings, predictors, strategies, benchmarks, executors.
+
+    [bold]Example[/bold]   tierwise plugins
+    """
+    from tierwise import console
+
+    console.plugins()
+
+
+def _pair(text: str, what: str) -> tuple[str, Any]:
+    """NAME=VALUE with the value as a number where it is one."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise BadSetting(what, text, "NAME=VALUE")
+    for number in (int, float):
+        try:
+            return name, number(value)
+        except ValueError:
+            continue
+    return name, value
+
+
+def _limit(text: str) -> tuple[str, float | tuple[float, float]]:
+    """NAME=MOST or NAME=LEAST:MOST."""
+    name, value = _pair(text, "limit")
+    if isinstance(value, int | float):
+        return name, value
+    least, colon, most = str(value).partition(":")
+    try:
+        return name, (float(least), float(most if colon else least))
+    except ValueError:
+        raise BadSetting("limit", text, "NAME=MOST or NAME=LEAST:MOST, for example params=0.5e6") from None
+
+
+def main() -> None:
+    """The entry point: a deliberate error is one readable line, not a traceback."""
+    try:
+        app()
+    except TierwiseError as error:
+        from tierwise import console
+
+        console.fail(error)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

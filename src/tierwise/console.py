@@ -1,0 +1,168 @@
+"""What the command shows: a live progress line and tables."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tierwise.errors import BadSetting, StudyError, TierwiseError
+
+if TYPE_CHECKING:
+    from tierwise.ranking import Ranking
+    from tierwise.study import Study
+
+_out = Console(highlight=False)
+_err = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """A line; square brackets are markup."""
+    _out.print(text, soft_wrap=True)
+
+
+def fail(error: TierwiseError) -> None:
+    """A deliberate error as one readable message."""
+    _err.print(f"[bold red]{type(error).__name__}[/bold red]: {escape(str(error))}", soft_wrap=True)
+
+
+@contextlib.contextmanager
+def progress(study: Study, trials: int) -> Iterator[Callable[[Study], None]]:
+    """A bar of evaluations with the best so far, the training time spent and the time left."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_err) as bar:
+        task = bar.add_task("beginning", total=trials, completed=study.finished)
+
+        def update(search: Study) -> None:
+            found = search.best()
+            best = f"best {search.objective} {found[0].metrics[search.objective]:.2f}" if found else "nothing found yet"
+            bar.update(task, completed=search.finished, description=f"{best}, {_duration(search.seconds)} of training")
+
+        update(study)
+        yield update
+
+
+def finish(study: Study, data: Any, reasons: dict[str, Any], again: str) -> None:
+    """Why the search stopped, what it found and what it cost."""
+    words = {
+        "trials": "{} evaluations are done",
+        "seconds": "{:.0f} training seconds are spent",
+        "target": "{:.4g} is reached",
+        "exhausted": "{}",
+        "interrupted": "interrupted",
+    }
+    say("stopped: " + "; ".join(words[name].format(value) for name, value in reasons.items()))
+    if "interrupted" in reasons:
+        say(f"go on with the same line: [bold]{escape(again)}[/bold]")
+    if study.best():
+        best(study, data, 5)
+        failed = sum(t.state == "failed" for t in study.trials())
+        extra = f", {failed} failed" if failed else ""
+        say(f"{study.finished} labels used{extra}; {_duration(study.seconds)} of training; study: [bold]{study.path}[/bold]")
+    elif study.finished:
+        first = next(t for t in study.trials() if t.state == "failed")
+        say(f"every evaluation failed; the first said: {escape((first.error or '').splitlines()[-1])}")
+
+
+def best(study: Study, data: Any, count: int) -> None:
+    """The best architectures with their tiers, true ranks and costs."""
+    from tierwise.architecture import Architectures
+    from tierwise.results import leaders
+
+    found = leaders(study, data, count)
+    table = Table(title=f"best of {study.finished} evaluated in {study.space.name}", title_justify="left")
+    for name in ("", study.objective, "tier", *found.columns, "architecture"):
+        table.add_column(name, justify="left" if name == "architecture" else "right", no_wrap=name != "architecture")
+    texts = study.space.format(Architectures.of([t.arch for t in found.trials], study.space))
+    for k, trial in enumerate(found.trials):
+        cells = [str(k + 1), f"{trial.metrics[study.objective]:.3f}", found.tiers[k]]
+        table.add_row(*cells, *(column[k] for column in found.columns.values()), escape(texts[k]))
+    _out.print(table)
+
+
+def ranking(ranked: Ranking, count: int) -> None:
+    """The best scored architectures."""
+    table = Table(title=f"best {min(count, len(ranked.archs)):,} of {len(ranked.archs):,}", title_justify="left")
+    for name in ("rank", "score", "±", "tier", "chance", "architecture"):
+        table.add_column(name, justify="left" if name == "architecture" else "right")
+    texts = ranked.archs.space.format(ranked.archs[:count])
+    for k, text in enumerate(texts):
+        numbers = f"{ranked.score[k]:.3f}", f"{ranked.std[k]:.3f}", str(ranked.tier[k] + 1), f"{ranked.chances[k].max():.2f}"
+        table.add_row(str(k + 1), *numbers, escape(text))
+    _out.print(table)
+
+
+def list_studies(folder: Path) -> None:
+    """One line a study; what is no study is said at the end."""
+    from tierwise.study import open_study
+
+    if not folder.is_dir():
+        raise BadSetting("folder", str(folder), "an existing folder; 'tierwise run' makes runs/")
+    table = Table(box=None)
+    for name in ("study", "space", "trials", "best", "strategy", "changed"):
+        table.add_column(name, justify="right" if name in ("trials", "best") else "left")
+    problems: list[str] = []
+    for path in sorted(folder.glob("*.db")):
+        try:
+            settings, rows = open_study(path)
+        except StudyError as error:
+            problems.append(str(error))
+            continue
+        values = [row.metrics[settings["objective"]] for row in rows if row.state == "done"]
+        changed = time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
+        best = f"{max(values):.3f}" if values else "–"
+        table.add_row(path.name, settings["space"], str(len(values)), best, escape(settings["strategy"]), changed)
+    _out.print(table if table.row_count else f"no studies in {folder}; 'tierwise run' begins one")
+    for problem in problems:
+        say(f"[yellow]skipped[/yellow] {escape(problem)}")
+
+
+def show(path: Path, trial: int | None) -> None:
+    """Settings and the trial table, or everything about one trial."""
+    from tierwise.study import open_study
+
+    settings, rows = open_study(path)
+    if trial is not None:
+        if not 1 <= trial <= len(rows):
+            raise BadSetting("trial", trial, f"1 to {len(rows)}")
+        for name in ("id", "state", "genes", "metrics", "why", "attempt", "seen", "error"):
+            say(f"[bold]{name:>8}[/bold]  {escape(str(getattr(rows[trial - 1], name)))}")
+        return
+    for name, value in settings.items():
+        if name != "allowed":
+            say(f"[bold]{name:>10}[/bold]  {escape(str(value))}")
+    table = Table(box=None)
+    for name in ("trial", "state", settings["objective"], "genes", "why"):
+        table.add_column(name)
+    for row in rows:
+        value = row.metrics.get(settings["objective"])
+        why = ", ".join(f"{k} {v}" for k, v in row.why.items() if k != "strategy")
+        table.add_row(str(row.id), row.state, f"{value:.3f}" if value is not None else "–", row.genes, escape(why))
+    _out.print(table)
+
+
+def plugins() -> None:
+    """Every installed name with the first line of what it says about itself."""
+    from tierwise import registry
+
+    for kind, group in registry.GROUPS.items():
+        say(f"[bold]{group.removeprefix('tierwise.')}[/bold]")
+        for name, point in registry.installed(kind).items():
+            try:
+                about = (point.load().__doc__ or "").strip().splitlines()[0]
+            except (ImportError, TierwiseError) as error:
+                about = f"[yellow]{escape(str(error))}[/yellow]"
+            say(f"  {name:14} {about}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 3600:.1f} h" if seconds >= 7200 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,209 @@
+"""The driver of a study: ask, start, land, tell, until there is a reason to stop; then finish what runs."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tierwise.columns import Columns
+from tierwise.errors import BadSetting, TierwiseError, WorkerDied
+from tierwise.job import Job, Outcome, as_metrics, error_text, evaluate, job_seed
+
+Order = Literal["arrived", "asked"]
+Reasons = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """When to stop: finished trials, seconds spent, a value of the objective reached. Raises BadSetting."""
+
+    trials: int
+    seconds: float | None
+    target: float | None
+
+    def __post_init__(self) -> None:
+        at_least_one(trials=self.trials)
+        if self.seconds is not None and not self.seconds > 0:
+            raise BadSetting("seconds", self.seconds, "more than 0")
+        if self.target is not None and math.isnan(self.target):
+            raise BadSetting("target", self.target, "a number")
+
+    def reasons(self, columns: Columns, interrupted: threading.Event) -> Reasons:
+        """Why to stop now; empty while there is no reason."""
+        reasons: Reasons = {}
+        if interrupted.is_set():
+            reasons["interrupted"] = True
+        if columns.told >= self.trials:
+            reasons["trials"] = columns.told
+        if self.seconds is not None and columns.seconds >= self.seconds:
+            reasons["seconds"] = columns.seconds
+        if self.target is not None and columns.best is not None and columns.best >= self.target:
+            reasons["target"] = columns.best
+        return reasons
+
+
+def at_least_one(**settings: Any) -> None:
+    """Raises BadSetting for the first that is not a whole number of 1 or more."""
+    for name, value in settings.items():
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise BadSetting(name, value, "a whole number, 1 or more")
+
+
+@dataclass
+class Loop:
+    """One run.
+
+    ask(n): write at most n new trials. tell(outcomes by position): write results. Both update `columns`.
+    size: how many trials wait at once. slots: how many of them are evaluated at once.
+    """
+
+    columns: Columns
+    ask: Callable[[int], Sequence[object]]
+    tell: Callable[[Mapping[int, Outcome]], None]
+    evaluator: Callable[..., Any]
+    seed: int
+    total: int
+    engine: Executor
+    size: int
+    slots: int
+    order: Order
+    queue: list[int] = field(default_factory=list[int])  # positions to be started
+    flying: dict[Future[Any], list[int]] = field(default_factory=dict[Future[Any], list[int]])
+    landed: dict[int, Outcome] = field(default_factory=dict[int, Outcome])  # told when their turn comes
+
+    def run(self, reasons: Callable[[], Reasons]) -> Reasons:
+        """The loop; returns the reasons for stopping, which are not empty."""
+        try:
+            return self._run(reasons)
+        except BaseException:
+            for future in self.flying:
+                future.cancel()  # it waits in the study for the next run
+            raise
+
+    def _run(self, reasons: Callable[[], Reasons]) -> Reasons:
+        while not (stop := reasons()):
+            self._fill()
+            if not (self.queue or self.flying or self.landed):
+                return {"exhausted": "the strategy has nothing new to propose"}
+            self._start()
+            self._land()
+        while self.flying or self.landed:
+            if self.order == "asked":
+                self._fill()  # but start nothing: the sequence stays that of a run that never stopped
+            self._land()
+        return stop
+
+    def _fill(self) -> None:
+        """Ask for what may wait now.
+
+        In order "asked" once after each result, however many workers there are and however often it stopped.
+        In order "arrived" whenever there is room; with one slot, a batch is evaluated to its end first.
+        """
+        columns = self.columns
+        waiting = len(columns) - columns.told
+        room = self.size - waiting
+        if self.order == "asked":
+            if len(columns) and columns.rows[-1].seen == columns.told:
+                return
+        elif self.slots == 1 and waiting:
+            return
+        if (room := min(room, self.total - len(columns))) > 0:
+            before = len(columns)
+            self.ask(room)
+            self.queue += range(before, len(columns))
+
+    def _start(self) -> None:
+        """Submit what there are free slots for; all of it, where the evaluator has columns."""
+        many = getattr(self.evaluator, "many", None)
+        if many is not None and getattr(self.engine, "here", False) and self.queue:
+            positions, self.queue = self.queue, []
+            self.landed.update(zip(positions, self._many(many, positions), strict=True))
+        while self.queue and len(self.flying) < self.slots:
+            position = self.queue.pop(0)
+            arch = self.columns.archs[position]
+            self.flying[
+                self.engine.submit(
+                    evaluate, self.evaluator, arch, self._job(position), self.columns.objective
+                )
+            ] = [position]
+
+    def _job(self, position: int) -> Job:
+        return Job(position + 1, job_seed(self.seed, position + 1), self.columns.rows[position].attempt)
+
+    def _many(self, many: Callable[..., Mapping[str, NDArray[Any]]], positions: list[int]) -> list[Outcome]:
+        """A whole batch in one look-up; where that fails, one by one, so that only the rows at fault fail."""
+        archs, started = self.columns.archs[np.array(positions)], time.time()
+        jobs = [self._job(position) for position in positions]
+        try:
+            table = many(archs, [job.seed for job in jobs])
+            rows = [{name: column[i] for name, column in table.items()} for i in range(len(positions))]
+        except (Exception, SystemExit):  # noqa: BLE001  a stranger's function; the single calls below keep its error
+            return [
+                evaluate(self.evaluator, arch, job, self.columns.objective)
+                for arch, job in zip(archs, jobs, strict=True)
+            ]
+        return [self._outcome(row, started) for row in rows]
+
+    def _outcome(self, row: Mapping[str, Any], started: float) -> Outcome:
+        try:
+            return Outcome(as_metrics(row, self.columns.objective), None, started, time.time())
+        except TierwiseError as error:
+            return Outcome({}, error_text(error), started, time.time())
+
+    def _land(self) -> None:
+        """Wait for results and tell them: all that have arrived, or the next one in the order of asking."""
+        if self.flying and not self._ready():
+            done = wait(list(self.flying), timeout=1.0, return_when=FIRST_COMPLETED).done
+            for future in sorted(done, key=lambda f: self.flying[f]):
+                positions = self.flying.pop(future)
+                self.landed.update(zip(positions, [_outcome_of(future)], strict=True))
+        if ready := self._ready():
+            self.tell({position: self.landed.pop(position) for position in ready})
+
+    def _ready(self) -> list[int]:
+        """Positions whose results may be told now."""
+        if self.order == "arrived":
+            return sorted(self.landed)
+        oldest = self.columns.oldest()
+        return [oldest] if oldest in self.landed else []
+
+
+def _outcome_of(future: Future[Any]) -> Outcome:
+    """A result, or what killed the worker as a failed outcome; an engine that cannot work ends the run."""
+    error = future.exception()
+    if error is None:
+        return cast(Outcome, future.result())
+    if isinstance(error, TierwiseError) and not isinstance(error, WorkerDied):
+        raise error
+    now = time.time()
+    return Outcome({}, f"{type(error).__name__}: {error}", now, now)
+
+
+@contextlib.contextmanager
+def interruptible() -> Generator[threading.Event]:
+    """The first Ctrl-C asks the loop to finish, the second stops at once. Only the main thread hears."""
+    event = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is None:
+        yield event
+        return
+
+    def on_interrupt(*_: object) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)

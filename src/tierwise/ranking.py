@@ -1,0 +1,81 @@
+"""Score and sort architectures with a trained predictor; read and write lists of them."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tierwise import registry
+from tierwise.architecture import Architectures
+from tierwise.errors import BadArchitecture, BadTable
+from tierwise.predictor import Predictor, score_and_std
+from tierwise.reopen import reopen
+from tierwise.space import Space
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Architectures, best first, with score, standard deviation, tier (0 = best) and the tiers' chances (n, tiers)."""
+
+    archs: Architectures
+    score: NDArray[Any]
+    std: NDArray[Any]
+    tier: NDArray[np.int64]
+    chances: NDArray[Any]
+
+
+def learn(study: Path, predictor: str) -> tuple[Any, Space]:
+    """A predictor fitted on the finished trials of a study, and the space of the study."""
+    with reopen(study, None) as (search, _):
+        done = search.history().done
+        return registry.make("predictor", predictor, seed=search.seed).fit(done.archs, done.y), search.space
+
+
+def load(model: Path, predictor: str, space: str) -> tuple[Any, Space]:
+    """A saved predictor. Raises BadModel."""
+    kind: type[Predictor] = registry.find("predictor", predictor)
+    return kind.load(model), registry.make("space", space)
+
+
+def rank(predictor: Any, archs: Architectures) -> Ranking:
+    """Score every architecture and sort, best first."""
+    score, std = score_and_std(predictor, archs)
+    order = np.argsort(-score, kind="stable")
+    chances = predictor.predict_tier_proba(archs)[order]
+    tier = predictor.predict_tier(archs)[order]
+    return Ranking(archs[order], score[order], std[order], tier, chances)
+
+
+def read_list(path: Path, space: Space) -> Architectures:
+    """A text file, one architecture a line; empty lines and lines with # are skipped. Raises BadTable with the line."""
+    if not path.is_file():
+        raise BadTable(path, "there is no such file")
+    genes: list[tuple[int, ...]] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.strip() and not line.startswith("#"):
+            try:
+                genes.append(space.parse(line).genes)
+            except BadArchitecture as error:
+                raise BadTable(path, f"line {number}: {error}") from error
+    if not genes:
+        raise BadTable(path, "holds no architecture; one a line is expected")
+    return Architectures(space, np.array(genes))
+
+
+def write_csv(ranking: Ranking, path: Path) -> None:
+    """Rank, architecture, score, std, tier (1 = best) and its chance, one line each."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["rank", "architecture", "score", "std", "tier", "chance_of_tier"])
+        texts = ranking.archs.space.format(ranking.archs)
+        chance = ranking.chances.max(1)
+        for k, text in enumerate(texts):
+            numbers = f"{ranking.score[k]:.6g}", f"{ranking.std[k]:.4g}", int(ranking.tier[k]) + 1, f"{chance[k]:.3f}"
+            writer.writerow([k + 1, text, *numbers])
+    part.replace(path)

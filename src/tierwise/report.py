@@ -1,0 +1,234 @@
+"""A study as one self-contained web page: what was found, how good it is, how it came about."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tierwise import __version__, metrics, plots
+from tierwise.report_cards import COST_NAMES, best_cards, rank_text, why
+from tierwise.report_facts import Facts, Ranked, Truth, command, compare, gather
+from tierwise.report_template import Html, figure, join, page, section, table, tag
+from tierwise.study import Study
+
+if TYPE_CHECKING:
+    from tierwise.benchmarks.table import Table
+
+Row = tuple[str, str, str]  # what, its value, a remark
+
+
+def write_report(study: Study, benchmark: Table | None, path: str | Path, *, predictor: Any = "tier") -> Path:
+    """Write the report of a study as one HTML page and return its path.
+
+    benchmark: the table that the study was run on; without one the report has the parts that need none.
+    predictor: a registered name, or an unfitted predictor or pipeline; it learns from all labels.
+    Without tiers of its own its scores of the space are cut into five equal parts.
+    Raises BadSetting for a table of another space or objective, MissingExtra without matplotlib.
+    """
+    facts = gather(study, benchmark, predictor)
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    part.write_text(page(f"{study.space.name}: tierwise report", _body(facts)), encoding="utf-8")
+    return part.replace(target)
+
+
+def _body(facts: Facts) -> Html:
+    parts: list[object] = [_header(facts), tag("div", join([_summary(facts), _search(facts)]), "pair")]
+    parts.append(best_cards(facts))
+    if facts.ranked is not None:
+        parts.append(_tiers(facts.ranked))
+        if facts.truth is not None:
+            parts.append(_agreement(facts, facts.ranked, facts.truth))
+    else:
+        parts.append(section("Tiers of the space", tag("p", f"Not ranked: {facts.unranked}", "note")))
+    return join([*parts, _trials(facts), _failures(facts), _reproduce(facts)])
+
+
+def _header(facts: Facts) -> Html:
+    study, n = facts.study, len(facts.done)
+    where = facts.truth.table.name if facts.truth else study.space.name
+    kind = tag("p", f"tierwise report · {where} · strategy {study.strategy!r}", "kind")
+    if not n:
+        return join(
+            [kind, tag("h1", f"No result yet: {len(facts.trials)} trials, none finished with a value.")]
+        )
+    value = facts.number(float(facts.y[facts.best[0]]))
+    if facts.truth is None:
+        return join(
+            [kind, tag("h1", f"The best of {n:,} evaluated architectures has {facts.objective} {value}.")]
+        )
+    row, total = _best_row(facts, facts.truth), facts.truth.table.space.size
+    rank = int(metrics.ranks(facts.truth.labels)[row])
+    size = int(np.isfinite(facts.truth.labels).sum())
+    needed = metrics.random_evaluations_needed(rank, size)
+    title = f"{n:,} evaluations found an architecture with {facts.objective} {value}: number {rank:,} of {total:,}."
+    lead = f"Random search needs {needed:,} evaluations for an even chance to find one as good."
+    if facts.truth.test is not None:
+        test, of_test = facts.truth.test[row], int(metrics.ranks(facts.truth.test)[row])
+        lead += f" Its test accuracy is {facts.number(float(test))}, number {of_test:,} by test."
+    return join([kind, tag("h1", title), tag("p", lead, "lead")])
+
+
+def _best_row(facts: Facts, truth: Truth) -> int:
+    return int(truth.rows(facts.archs[facts.best[:1]])[0])
+
+
+def _summary(facts: Facts) -> Html:
+    study, failed = facts.study, sum(t.state == "failed" for t in facts.trials)
+    rows: list[Row] = []
+    if len(facts.done):
+        best = int(facts.best[0])
+        rank = rank_text(facts, facts.truth.labels, best) if facts.truth else f"trial {best + 1}"
+        rows.append((f"Best {facts.objective} found", facts.number(float(facts.y[best])), rank))
+        rows += _truth_rows(facts, facts.truth) if facts.truth else []
+    size = facts.truth.table.space.size if facts.truth else study.space.size
+    share = f"of {_count(size)} architectures ({len(facts.done) / size:.2%})"
+    rows.append(("Labels used", f"{len(facts.done):,}", share))
+    if failed:
+        rows.append(("Failed evaluations", f"{failed:,}", "listed below with their reasons"))
+    if any("seconds" in t.metrics for t in facts.trials):
+        rows.append(("Simulated training time", _duration(study.seconds), "as recorded, one after another"))
+    else:
+        rows.append(("Time of the evaluations", _duration(study.seconds), "summed over all of them"))
+    if facts.wall_seconds is not None:
+        rows.append(
+            ("Real time", _duration(facts.wall_seconds), "first proposal to last result, pauses included")
+        )
+    lines = [(name, join([tag("b", value), tag("small", note)])) for name, value, note in rows]
+    return section("Summary", tag("div", table([], lines, "summary"), "sheet"))
+
+
+def _truth_rows(facts: Facts, truth: Truth) -> list[Row]:
+    """The test accuracies and the best that the table has."""
+    best = int(facts.best[0])
+    missing = metrics.regret(float(facts.y[best]), truth.labels)
+    rows: list[Row] = []
+    if truth.test is not None:
+        tests = truth.test[truth.rows(facts.archs[facts.done])]
+        oracle = int(facts.done[int(np.argmax(tests))])
+        own = facts.number(float(truth.test[_best_row(facts, truth)]))
+        rows.append(("Its test accuracy", own, rank_text(facts, truth.test, best)))
+        note = f"{rank_text(facts, truth.test, oracle)}; chosen by an oracle that sees the test, not by the search"
+        rows.append(("Best test accuracy evaluated", facts.number(float(tests.max())), note))
+    note = f"the best found is {facts.number(missing)} below" if missing > 0 else "found"
+    rows.append((f"Best {facts.objective} there is", facts.number(float(np.nanmax(truth.labels))), note))
+    return rows
+
+
+def _search(facts: Facts) -> Html | str:
+    if not len(facts.done):
+        return ""
+    curve = metrics.best_so_far(facts.y[facts.done])
+    label = f"{facts.objective} (%)" if facts.percent else facts.objective
+    if facts.truth is None:
+        ax = plots.search_curve(curve, label=label)
+        return section("The search", figure(ax, "Best value so far against evaluations"))
+    labels = facts.truth.labels
+    mean, band = metrics.random_search(labels, min(len(curve), int(np.isfinite(labels).sum())))
+    ax = plots.search_curve(curve, mean, band, optimum=float(np.nanmax(labels)), label=label)
+    drawn = figure(ax, "Best value so far against evaluations, beside random search")
+    note = "Random search: exact, over the whole table without replacement."
+    return section("The search", drawn, tag("p", note, "note"))
+
+
+def _tiers(ranked: Ranked) -> Html:
+    n = f"{len(ranked.archs):,}"
+    what = f"all {n} architectures" if ranked.whole else f"a random sample of {n} architectures"
+    sizes = ", ".join(f"{count:,}" for count in np.bincount(ranked.tiers))
+    note = f"Tiers of {what} as predicted by {ranked.name}, fitted on the labels of this study. Sizes, best first: {sizes}."
+    figures: list[Html] = []
+    for name, column in ranked.costs.items():
+        ax = plots.tier_distributions(column / 1e6, ranked.tiers, label=f"{COST_NAMES[name]} (million)")
+        figures.append(figure(ax, f"{COST_NAMES[name]} by predicted tier"))
+    drawn = tag("div", join(figures), "pair") if figures else ""
+    return section("Tiers of the space", drawn, tag("p", note, "note"))
+
+
+def _agreement(facts: Facts, ranked: Ranked, truth: Truth) -> Html:
+    scored = compare(facts, ranked, truth)
+    known = np.isfinite(truth.labels)
+    ceiling = scored[-1].tau if truth.ceiling else None
+    ax = plots.rank_agreement(ranked.scores[known], truth.labels[known], tau=scored[0].tau, ceiling=ceiling)
+    rows = [
+        (
+            s.name,
+            f"{s.tau:.3f}",
+            f"{s.tau_unseen:.3f}",
+            f"{s.spearman:.3f}",
+            f"{s.precision:.0%}",
+            f"{s.best_rank:,.0f}",
+        )
+        for s in scored
+    ]
+    head = ["Order by", "τ", "τ, unseen", "ρ", "top 5 %", "best of 10"]
+    note = (
+        "τ: Kendall’s tau-b with the labels of the whole table; unseen: without the networks that this study evaluated. "
+        "ρ: Spearman’s rank correlation. Top 5 %: how much of the predicted top 5 % belongs there. "
+        "Best of 10: the best true rank among the predicted ten best. "
+        "No order can be expected to do better than the noise ceiling."
+    )
+    judged = join([tag("div", table(head, rows, "numbers"), "sheet"), tag("p", note, "note")])
+    picture = figure(ax, "Predicted against true rank of the whole space", "square")
+    return section(
+        "Predicted against true order", tag("div", join([picture, tag("div", judged)]), "pair uneven")
+    )
+
+
+def _trials(facts: Facts) -> Html:
+    notation = facts.study.space.format(facts.archs) if facts.trials else []
+    rows: list[list[object]] = []
+    for t, name in zip(facts.trials, notation, strict=True):
+        value = (
+            facts.number(t.metrics[facts.study.objective]) if facts.study.objective in t.metrics else t.state
+        )
+        rows.append([t.id, tag("code", name), value, why(facts, t.id - 1).removeprefix("Why proposed: ")])
+    content = table(["Trial", "Architecture", facts.objective, "Why proposed"], rows, "trials")
+    more = f"<details><summary>Show all {len(rows):,} trials</summary>{tag('div', content, 'sheet scroll')}</details>"
+    return section("All trials", Html(more))
+
+
+def _failures(facts: Facts) -> Html | str:
+    rows = [
+        (t.id, tag("code", str(t.arch)), t.error or "no reason given")
+        for t in facts.trials
+        if t.state == "failed"
+    ]
+    if not rows:
+        return ""
+    return section("Failed trials", tag("div", table(["Trial", "Architecture", "Reason"], rows), "sheet"))
+
+
+def _reproduce(facts: Facts) -> Html:
+    study, line = facts.study, command(facts)
+    limits = ", ".join(f"{name} {least:g} to {most:g}" for name, (least, most) in study.limits.items())
+    settings = [
+        ("Space", study.space.name + (" (narrowed)" if study.space.narrowed else "")),
+        ("Strategy", repr(study.strategy)),
+        ("Seed", study.seed),
+        ("Limits", limits or "none"),
+        ("Study file", study.path.name if study.path else "in memory"),
+        *((name, value) for name, value in study.notes.items()),
+        ("Versions", ", ".join([f"tierwise {__version__}", *_versions()])),
+    ]
+    return section(
+        "How to reproduce", tag("pre", line) if line else "", tag("div", table([], settings), "sheet")
+    )
+
+
+def _versions() -> list[str]:
+    packages = [f"{name} {version(name)}" for name in ("numpy", "scipy", "scikit-learn")]
+    return [f"Python {platform.python_version()}", *packages]
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n < 10**15 else f"{float(n):.3g}" if n < 10**300 else f"10^{len(str(n)) - 1}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

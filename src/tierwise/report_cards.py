@@ -1,0 +1,86 @@
+"""The best architectures of a study as cards: the cell drawn, with what is known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tierwise import drawing, metrics
+from tierwise.report_facts import Facts, costs_of, tiers_of
+from tierwise.report_template import Html, join, section, tag
+
+CARDS = 6
+COST_NAMES = {"params": "Parameters", "flops": "FLOPs"}
+
+
+def best_cards(facts: Facts) -> Html | str:
+    """A section with a card for each of the best; nothing where there are none."""
+    if not len(facts.done):
+        return ""
+    cards = [_card(facts, place, int(position)) for place, position in enumerate(facts.best[:CARDS], start=1)]
+    return section(f"The best {len(cards)} found", tag("div", join(cards), "pair"))
+
+
+def _card(facts: Facts, place: int, position: int) -> Html:
+    one, trial = facts.archs[np.array([position])], facts.trials[position]
+    graph, notation = facts.study.space.graph(trial.arch), facts.study.space.format(one)[0]
+    picture = drawing.svg(graph.nodes, graph.edges, title=notation).replace(
+        ' xmlns="http://www.w3.org/2000/svg"', ""
+    )
+    known = [("Trial", f"{trial.id:,}")]
+    if facts.truth is not None:
+        known.append(
+            ("Rank by validation", rank_text(facts, facts.truth.labels, position).removeprefix("number "))
+        )
+    if facts.truth is not None and facts.truth.test is not None:
+        row = int(facts.truth.rows(one)[0])
+        known.append(("Test accuracy", facts.number(float(facts.truth.test[row]))))
+        known.append(("Rank by test", rank_text(facts, facts.truth.test, position).removeprefix("number ")))
+    costs = costs_of(facts.truth.table if facts.truth else None, one)
+    known += [(COST_NAMES[name], _millions(float(column[0]))) for name, column in costs.items()]
+    head = [
+        tag("span", f"{place}.", "place"),
+        tag("span", facts.number(float(facts.y[position])), "value"),
+        facts.objective,
+    ]
+    if facts.ranked is not None:
+        score = np.asarray(facts.ranked.predictor.predict(one), dtype=np.float64)
+        tier = tiers_of(facts.ranked.predictor, one, score, facts.ranked.edges)[0]
+        head.append(tag("span", f"tier {tier + 1}", "tag"))
+    pairs = join(tag("div", join([tag("dt", name), tag("dd", value)])) for name, value in known)
+    return tag(
+        "article",
+        join(
+            [
+                tag("header", join(head)),
+                tag("div", Html(picture), "drawing"),
+                tag("dl", pairs),
+                tag("code", notation),
+                tag("p", why(facts, position), "why"),
+            ]
+        ),
+        "card",
+    )
+
+
+def why(facts: Facts, position: int) -> str:
+    reason = facts.trials[position].why
+    if not reason:
+        return "Why proposed: no reason given"
+    words = [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in reason.items()]
+    return "Why proposed: " + ", ".join(words)
+
+
+def _plain(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def rank_text(facts: Facts, column: Any, position: int) -> str:
+    assert facts.truth is not None
+    row = int(facts.truth.rows(facts.archs[np.array([position])])[0])
+    return f"number {metrics.ranks(column)[row]:,} of {int(np.isfinite(column).sum()):,}"
+
+
+def _millions(n: float) -> str:
+    return f"{n / 1e6:.3f} M" if n < 1e7 else f"{n / 1e6:,.1f} M"

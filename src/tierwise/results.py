@@ -1,0 +1,56 @@
+"""The best of a study with what the benchmark and the final predictor know about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tierwise import registry
+from tierwise.architecture import Architectures
+from tierwise.errors import MissingExtra
+from tierwise.history import Trial
+
+if TYPE_CHECKING:
+    from tierwise.study import Study
+
+
+@dataclass(frozen=True)
+class Leaders:
+    """The best trials, their predicted tiers as text, and further columns (name -> one text a trial)."""
+
+    trials: list[Trial]
+    tiers: list[str]
+    columns: dict[str, list[str]]
+
+
+def leaders(study: Study, data: Any, count: int, predictor: str = "tier") -> Leaders:
+    """The `count` best trials of a study on a benchmark `data` (``benchmarks.table.Table``, or anything else)."""
+    trials = study.best(count)
+    archs = Architectures.of([t.arch for t in trials], study.space)
+    columns: dict[str, list[str]] = {}
+    metrics, truth = getattr(data, "metrics", {}), getattr(data, "truth", {})
+    known = [(f"true rank by {study.objective}", metrics.get(study.objective)), ("test", truth.get("test_accuracy"))]
+    for name, column in known:
+        if column is None:
+            continue
+        rows = data.space.index(archs)
+        if name == "test":
+            columns["test accuracy"] = [f"{column[r]:.3f}" for r in rows]
+            name = "true rank by test"
+        ranks = 1 + (column[:, None] > column[rows][None]).sum(0)
+        columns[name] = [f"{r:,} of {len(column):,}" for r in ranks]
+    return Leaders(trials, _tiers(study, archs, predictor), columns)
+
+
+def _tiers(study: Study, archs: Architectures, predictor: str) -> list[str]:
+    """Tier (1 = best) by a predictor that has learnt from the whole study; "–" where it cannot."""
+    done = study.history().done
+    if len(done) < 10:
+        return ["–"] * len(archs)
+    try:
+        fitted = registry.make("predictor", predictor, seed=study.seed)
+    except MissingExtra:
+        return ["–"] * len(archs)
+    return [str(t + 1) for t in np.asarray(fitted.fit(done.archs, done.y).predict_tier(archs))]

@@ -1,0 +1,97 @@
+"""What a study is a study of: settings that its file keeps, and must agree with when it is opened again."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tierwise import registry
+from tierwise.architecture import Architectures
+from tierwise.errors import BadSetting, WrongStudy
+from tierwise.history import Limit
+from tierwise.space import Space
+from tierwise.store import Store
+
+_ADDRESS = re.compile(
+    r" at 0x[0-9a-fA-F]+"
+)  # in the text of an object without its own: another one in every process
+
+
+def describe(
+    space: Space,
+    objective: str,
+    limits: Mapping[str, Limit],
+    seed: int,
+    strategy: object,
+    notes: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The settings by name, as JSON."""
+    settings = {
+        "space": space.name,
+        "choices": {choice.path: choice.options for choice in space.choices},
+        "allowed": ["".join(map(str, row.astype(int))) for row in space.allowed],
+        "objective": objective,
+        "limits": {k: [None if math.isinf(x) else x for x in v] for k, v in limits.items()},
+        "seed": seed,
+        "strategy": _ADDRESS.sub("", repr(strategy)),
+        "notes": dict(notes),
+    }
+    try:
+        return json.loads(json.dumps(settings))
+    except (TypeError, ValueError) as error:
+        raise BadSetting("notes", notes, f"what JSON can hold ({error})") from error
+
+
+def agree(store: Store, mine: dict[str, Any]) -> None:
+    """A new file takes these settings; an old one must have the same. Raises WrongStudy."""
+    stored = store.settle(mine)
+    for key, value in mine.items():
+        if stored.get(key) != value:
+            raise WrongStudy(
+                store.path or "study in memory",
+                f"is a study with {key} {_short(stored.get(key))}, not {_short(value)}; "
+                f"give the same {key} to go on, or another path for a new study",
+            )
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 60 else text[:57] + "..."
+
+
+def as_limit(name: str, value: float | Sequence[float]) -> Limit:
+    """(least, most) of a limit given as such, or as the most alone. Raises BadSetting."""
+    try:
+        pair = (
+            list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [-math.inf, value]
+        )
+        least, most = (float(cast(float, x)) for x in pair)
+    except (TypeError, ValueError):
+        least, most = math.nan, math.nan
+    if not least <= most:
+        raise BadSetting(f"limit {name}", value, "a number (at most), or (least, most)")
+    return least, most
+
+
+def cost(name: str, space: Space, evaluator: object) -> Callable[[Architectures], NDArray[Any]]:
+    """The column behind a limit: the evaluator's own cost, or a one-column encoding. Raises UnknownName."""
+    one = space.sample(1, np.random.default_rng(0))
+    known = getattr(evaluator, "known", None)
+    if known is not None and known(name, one) is not None:
+        return lambda archs: known(name, archs)
+    encoding = registry.make("encoding", name)
+
+    def column(archs: Architectures) -> NDArray[Any]:
+        values = np.asarray(encoding.fit(archs).transform(archs))
+        if values.ndim != 2 or values.shape[1] != 1:
+            raise BadSetting("limit", name, "a cost of one column, such as params or flops")
+        return values[:, 0]
+
+    column(one)  # a space without cost formulas says so now, not in the middle of a run
+    return column

@@ -1,0 +1,133 @@
+"""What every encoding must do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from tierwise.architecture import Architectures, concatenate
+from tierwise.encoding import Encoding
+from tierwise.space import Space
+from tierwise.testing.suite import (
+    expect,
+    expect_bounded_row_cost,
+    expect_equal,
+    expect_rows,
+    global_random_state,
+    halved,
+    run_checks,
+)
+
+ROUNDING = 1e-5  # float32 sums over batches of another size may differ in the last digits
+
+
+@dataclass(frozen=True)
+class EncodingCase:
+    """The encoding under test, fitted, and 60 architectures with their features."""
+
+    encoding: Encoding
+    space: Space
+    some: Architectures
+    features: NDArray[Any]
+
+
+def check_encoding(encoding: Encoding, space: Space, *, expected_failures: Collection[str] = ()) -> None:
+    """Raises NotConforming unless `encoding` does on `space` all that predictors, limits and plots rely on."""
+    some = space.sample(60, np.random.default_rng(0))
+    fitted: Encoding = clone(encoding).fit(some)
+    run_checks("check_encoding", CHECKS, EncodingCase(fitted, space, some, fitted.transform(some)), expected_failures)
+
+
+def float32_one_row_each(case: EncodingCase) -> None:
+    expect_equal("type of the features", case.features.dtype, np.dtype(np.float32))
+    expect(case.features.ndim >= 2, f"shape of the features: expected (n, ...), seen {case.features.shape}")
+    expect_equal("rows of features", len(case.features), len(case.some))
+
+
+def features_are_finite(case: EncodingCase) -> None:
+    broken = np.unique(np.nonzero(~np.isfinite(case.features))[0])
+    expect(not len(broken), f"features: expected finite numbers, seen others in rows {broken[:10].tolist()}")
+
+
+def fit_returns_self(case: EncodingCase) -> None:
+    fresh = clone(case.encoding)
+    expect(fresh.fit(case.some) is fresh, "fit: expected the encoding itself, seen something else")
+
+
+def equal_input_gives_equal_features(case: EncodingCase) -> None:
+    expect_rows("features, a second time", case.encoding.transform(case.some), case.features)
+    expect_rows("features of a clone", clone(case.encoding).fit(case.some).transform(case.some), case.features)
+
+
+def rows_are_independent(case: EncodingCase) -> None:
+    parts = [case.encoding.transform(case.some[k : k + 7]) for k in range(0, len(case.some), 7)]
+    expect_rows("features in parts of 7", np.concatenate(parts), case.features, tolerance=ROUNDING)
+
+
+def features_follow_the_rows(case: EncodingCase) -> None:
+    order = np.random.default_rng(1).permutation(len(case.some))
+    shuffled = case.encoding.transform(case.some[order])
+    expect_rows("features of shuffled rows", shuffled, case.features[order], tolerance=ROUNDING)
+
+
+def batches_of_any_size(case: EncodingCase) -> None:
+    for n in (0, 1):
+        features = case.encoding.transform(case.some[:n])
+        expect_equal(f"shape for {n} architectures", features.shape, (n, *case.features.shape[1:]))
+    twice = case.encoding.transform(concatenate([case.some, case.some]))
+    expect_equal("rows for every architecture twice", len(twice), 2 * len(case.some))
+
+
+def input_is_not_modified(case: EncodingCase) -> None:
+    archs = Architectures(case.space, case.some.genes.copy())
+    clone(case.encoding).fit(archs).transform(archs)
+    expect_rows("genes after fit and transform", archs.genes, case.some.genes)
+
+
+def narrowing_keeps_the_features(case: EncodingCase) -> None:
+    """A search narrows its space while predictors that were fitted before go on."""
+    smaller, _ = halved(case.space)
+    archs = smaller.sample(20, np.random.default_rng(2))
+    whole = Architectures(case.space, archs.genes)
+    expect_rows("features in a narrowed space", case.encoding.transform(archs), case.encoding.transform(whole))
+
+
+def settings_survive_a_clone(case: EncodingCase) -> None:
+    settings = case.encoding.get_params()
+    expect_equal("get_params of a clone", clone(case.encoding).get_params(), settings)
+    fresh = type(case.encoding)(**settings)
+    expect_equal("get_params after making one with them", fresh.get_params(), settings)
+    clone(case.encoding).fit(case.some)
+    expect_equal("get_params after fit", case.encoding.get_params(), settings)
+
+
+def global_random_numbers_are_left_alone(case: EncodingCase) -> None:
+    before = global_random_state()
+    clone(case.encoding).fit(case.some).transform(case.some)
+    expect(global_random_state() == before, "expected no draw from a global generator, seen its state changed")
+
+
+def rows_cost_no_python(case: EncodingCase) -> None:
+    archs = Architectures(case.space, np.resize(case.some.genes, (10_000, case.some.shape[1])))
+    expect_bounded_row_cost("transform", lambda n: lambda: case.encoding.transform(archs[:n]))
+
+
+CHECKS = (
+    float32_one_row_each,
+    features_are_finite,
+    fit_returns_self,
+    equal_input_gives_equal_features,
+    rows_are_independent,
+    features_follow_the_rows,
+    batches_of_any_size,
+    input_is_not_modified,
+    narrowing_keeps_the_features,
+    settings_survive_a_clone,
+    global_random_numbers_are_left_alone,
+    rows_cost_no_python,
+)

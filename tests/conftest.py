@@ -1,0 +1,43 @@
+"""What tests share: the results tables of the benchmark's authors, where a folder of them is at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# one thread a process: many small matrix products on a busy machine take fifty times longer with two, which wait for each other
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("TIERWISE_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def nb201_file() -> Path:
+    """Results of NAS-Bench-201 as its authors published them, one array a quantity, in the official order."""
+    path = DATA / "nb201.npz"
+    if not path.is_file():
+        pytest.skip(f"no {path.name} in {DATA}: set TIERWISE_DATA to the folder that holds it")
+    return path
+
+
+@pytest.fixture(scope="session")
+def nb201(nb201_file: Path) -> Mapping[str, Any]:
+    with np.load(nb201_file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Every skipped test by its name, so that nobody takes a green run without the tables for a complete one."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section("skipped tests")
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"{report.nodeid}: {reason}")
