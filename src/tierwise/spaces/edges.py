@@ -57,10 +57,10 @@ class Edges(Space):
         return Graphs(node_op, edge_op, names)
 
     def canonical(self, archs: Architectures) -> NDArray[np.uint64]:
-        """(n,) keys of the networks: zero and dead edges pruned, identities merged into sums, isomorphic cells equal.
+        """(n,) keys: zero and dead edges pruned, identities merged into sums, isomorphic cells equal.
 
-        A node is a sum of terms: the input, or an operation applied to an earlier node. Two weightless operations on
-        the same node value are one term; two convolutions of the same value stay two (they have own weights).
+        A node is a sum of terms: the input, or an operation applied to an earlier node. Two weightless
+        operations on the same node value are one term; two convolutions of it stay two (they have own weights).
         The term graph is then coloured until equal colours mean equal neighbourhoods.
         """
         size = len(self.ops) ** len(self.edges)
@@ -102,7 +102,7 @@ class Edges(Space):
         return mix((mix(colour) * live).sum(1) + (mix(colour + np.uint64(11)) * output).sum(1))
 
     def _terms(self, archs: Architectures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Node values (n, nodes, terms) and term sources (n, terms, terms) as multiplicities; the last term is the input."""
+        """Node values (n, nodes, terms), sources (n, terms, terms): multiplicities; the last is the input."""
         n, terms = len(archs), len(self.edges) + 1
         zero, identity = self._code(self.zero_op), self._code(self.identity_op)
         value = np.zeros((n, self.nodes, terms), np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,21 +26,36 @@ from tierwise.testing.suite import (
 ROUNDING = 1e-5  # float32 sums over batches of another size may differ in the last digits
 
 
-@dataclass(frozen=True)
 class EncodingCase:
-    """The encoding under test, fitted, and 60 architectures with their features."""
+    """The encoding under test, and 60 architectures."""
 
-    encoding: Encoding
-    space: Space
-    some: Architectures
-    features: NDArray[Any]
+    def __init__(self, encoding: Encoding, space: Space):
+        self.encoding, self.space = encoding, space
+
+    @property
+    def some(self) -> Architectures:
+        """The architectures: new ones each time, so that an encoding which spoils its input is found by one check alone."""
+        return self.space.sample(60, np.random.default_rng(0))
+
+    def transform(self, archs: Architectures) -> NDArray[Any]:
+        """The features that the encoding gives after a fit on `some`."""
+        return self.fitted.transform(archs)
+
+    @cached_property
+    def fitted(self) -> Encoding:
+        fresh = clone(self.encoding)
+        fresh.fit(self.some)
+        return fresh
+
+    @cached_property
+    def features(self) -> NDArray[Any]:
+        """Of `some`."""
+        return self.transform(self.some)
 
 
 def check_encoding(encoding: Encoding, space: Space, *, expected_failures: Collection[str] = ()) -> None:
     """Raises NotConforming unless `encoding` does on `space` all that predictors, limits and plots rely on."""
-    some = space.sample(60, np.random.default_rng(0))
-    fitted: Encoding = clone(encoding).fit(some)
-    run_checks("check_encoding", CHECKS, EncodingCase(fitted, space, some, fitted.transform(some)), expected_failures)
+    run_checks("check_encoding", CHECKS, EncodingCase(encoding, space), expected_failures)
 
 
 def float32_one_row_each(case: EncodingCase) -> None:
@@ -60,32 +75,34 @@ def fit_returns_self(case: EncodingCase) -> None:
 
 
 def equal_input_gives_equal_features(case: EncodingCase) -> None:
-    expect_rows("features, a second time", case.encoding.transform(case.some), case.features)
-    expect_rows("features of a clone", clone(case.encoding).fit(case.some).transform(case.some), case.features)
+    expect_rows("features, a second time", case.transform(case.some), case.features)
+    again = EncodingCase(case.encoding, case.space)
+    expect_rows("features of another one with equal settings", again.features, case.features)
 
 
 def rows_are_independent(case: EncodingCase) -> None:
-    parts = [case.encoding.transform(case.some[k : k + 7]) for k in range(0, len(case.some), 7)]
+    parts = [case.transform(case.some[k : k + 7]) for k in range(0, len(case.some), 7)]
     expect_rows("features in parts of 7", np.concatenate(parts), case.features, tolerance=ROUNDING)
 
 
 def features_follow_the_rows(case: EncodingCase) -> None:
     order = np.random.default_rng(1).permutation(len(case.some))
-    shuffled = case.encoding.transform(case.some[order])
+    shuffled = case.transform(case.some[order])
     expect_rows("features of shuffled rows", shuffled, case.features[order], tolerance=ROUNDING)
 
 
 def batches_of_any_size(case: EncodingCase) -> None:
     for n in (0, 1):
-        features = case.encoding.transform(case.some[:n])
+        features = case.transform(case.some[:n])
         expect_equal(f"shape for {n} architectures", features.shape, (n, *case.features.shape[1:]))
-    twice = case.encoding.transform(concatenate([case.some, case.some]))
+    twice = case.transform(concatenate([case.some, case.some]))
     expect_equal("rows for every architecture twice", len(twice), 2 * len(case.some))
 
 
 def input_is_not_modified(case: EncodingCase) -> None:
-    archs = Architectures(case.space, case.some.genes.copy())
-    clone(case.encoding).fit(archs).transform(archs)
+    archs = case.some
+    case.encoding.fit(archs)
+    case.encoding.transform(archs)
     expect_rows("genes after fit and transform", archs.genes, case.some.genes)
 
 
@@ -94,7 +111,7 @@ def narrowing_keeps_the_features(case: EncodingCase) -> None:
     smaller, _ = halved(case.space)
     archs = smaller.sample(20, np.random.default_rng(2))
     whole = Architectures(case.space, archs.genes)
-    expect_rows("features in a narrowed space", case.encoding.transform(archs), case.encoding.transform(whole))
+    expect_rows("features in a narrowed space", case.transform(archs), case.transform(whole))
 
 
 def settings_survive_a_clone(case: EncodingCase) -> None:
@@ -102,19 +119,19 @@ def settings_survive_a_clone(case: EncodingCase) -> None:
     expect_equal("get_params of a clone", clone(case.encoding).get_params(), settings)
     fresh = type(case.encoding)(**settings)
     expect_equal("get_params after making one with them", fresh.get_params(), settings)
-    clone(case.encoding).fit(case.some)
-    expect_equal("get_params after fit", case.encoding.get_params(), settings)
+    expect_equal("get_params after fit", case.fitted.get_params(), settings)
 
 
 def global_random_numbers_are_left_alone(case: EncodingCase) -> None:
     before = global_random_state()
-    clone(case.encoding).fit(case.some).transform(case.some)
+    case.encoding.fit(case.some)
+    case.encoding.transform(case.some)
     expect(global_random_state() == before, "expected no draw from a global generator, seen its state changed")
 
 
 def rows_cost_no_python(case: EncodingCase) -> None:
     archs = Architectures(case.space, np.resize(case.some.genes, (10_000, case.some.shape[1])))
-    expect_bounded_row_cost("transform", lambda n: lambda: case.encoding.transform(archs[:n]))
+    expect_bounded_row_cost("transform", lambda n: lambda: case.transform(archs[:n]))
 
 
 CHECKS = (

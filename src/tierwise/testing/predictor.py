@@ -39,9 +39,23 @@ class PredictorCase:
         archs = distinct(space, labels + 400, np.random.default_rng(0))
         labels = min(labels, len(archs) // 2)
         self.make, self.space, self.least_tau = make, space, least_tau
-        self.train, self.rest = archs[:labels], archs[labels:]
-        self.op = op
-        self.y, self.y_rest = self.count(self.train), self.count(self.rest)
+        self.op, self._labels, self._archs = op, labels, archs
+
+    # new ones each time, so that a predictor which spoils its input is found by one check alone
+    @property
+    def train(self) -> Architectures:
+        """What it learns from."""
+        return Architectures(self.space, self._archs.genes[: self._labels].copy())
+
+    @property
+    def rest(self) -> Architectures:
+        """What it has not seen."""
+        return Architectures(self.space, self._archs.genes[self._labels :].copy())
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """The labels of `train`."""
+        return self.count(self.train)
 
     def count(self, archs: Architectures) -> NDArray[np.float64]:
         """How many choices of each row pick the op: an easy thing to learn."""
@@ -100,7 +114,7 @@ def equal_seeds_give_equal_scores(case: PredictorCase) -> None:
 
 
 def input_is_not_modified(case: PredictorCase) -> None:
-    archs, y = Architectures(case.space, case.train.genes.copy()), case.y.copy()
+    archs, y = case.train, case.y
     case.make().fit(archs, y).predict(archs)
     expect_rows("genes after fit and predict", archs.genes, case.train.genes)
     expect_rows("labels after fit", y, case.y)
@@ -161,7 +175,7 @@ def narrowing_keeps_the_scores(case: PredictorCase) -> None:
 
 
 def learns_an_easy_target(case: PredictorCase) -> None:
-    tau = float(kendalltau(case.scores, case.y_rest).statistic)  # pyright: ignore[reportAttributeAccessIssue]
+    tau = float(kendalltau(case.scores, case.count(case.rest)).statistic)  # pyright: ignore[reportAttributeAccessIssue]
     what = f"Kendall's tau with the count of {case.op} after {len(case.train)} labels"
     expect(tau > case.least_tau, f"{what}: expected more than {case.least_tau}, seen {tau:.3f}")
 
@@ -221,7 +235,7 @@ def prediction_needs_a_fit(case: PredictorCase) -> None:
 
 def bad_labels_are_refused(case: PredictorCase) -> None:
     for broken in (np.nan, np.inf):
-        y = case.y.copy()
+        y = case.y
         y[13] = broken
         expect_error(BadSetting, f"fit with {broken} in row 13", lambda y=y: case.make().fit(case.train, y), naming="13")
     expect_error(BadSetting, "fit with a label too few", lambda: case.make().fit(case.train, case.y[:-1]))

@@ -184,7 +184,7 @@ def limits_are_obeyed(case: StrategyCase) -> None:
     for what, history in case.histories():
         most = float(np.median(total(case.space.sample(500, np.random.default_rng(2)))))
         limited = replace(history, costs={"gene_sum": total}, limits={"gene_sum": (-np.inf, most)})
-        if len(limited.sample(16, np.random.default_rng(3))) == 16:
+        if len(limited.sample(8, np.random.default_rng(3))) == 8:
             _expect_fresh(f"{what}, limited", case, limited, 8)
 
 
