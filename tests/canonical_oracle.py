@@ -1,8 +1,8 @@
-"""Canonical forms of cells with operations on edges, the slow and obvious way: the oracle of ``Space.canonical``.
+"""Canonical forms of cells, the slow and obvious way: the independent oracle of ``Space.canonical``.
 
-A node's value is a sum of terms. A term is the input or an operation on a node's value. A convolution (anything with
-weights) is an individual: it has a number of its own. A weightless operation on equal values is the same term. The form
-is the output's expression, written out, with the numbers of the convolutions chosen so that the text is smallest.
+A node's value is a sum of terms. A term is the input or an operation on a node's value. A convolution
+(anything with weights) is an individual and has a number. A weightless operation on equal values is the same
+term. The form is the output's expression, written out, with the numbers chosen so that the text is smallest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ Term = tuple[object, ...]
 Value = tuple[tuple[Term, int], ...]  # sorted terms and how often each is summed up
 
 
-def canonical_form(cell: Sequence[str], nodes: int, *, zero: str, identity: str, shared: Sequence[str]) -> str:
+def canonical_form(
+    cell: Sequence[str], nodes: int, *, zero: str, identity: str, shared: Sequence[str]
+) -> str:
     """The smallest text of the network that this cell, one op an edge, computes."""
     output = _output(cell, nodes, zero, identity, shared)
     kinds: dict[int, str] = {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# one thread a process: many small matrix products on a busy machine take fifty times longer with two, which wait for each other
+# one thread a process: on a busy machine two wait for each other at each of many small matrix products
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
@@ -34,7 +34,7 @@ def nb201(nb201_file: Path) -> Mapping[str, Any]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Every skipped test by its name, so that nobody takes a green run without the tables for a complete one."""
+    """Every skipped test by its name: a green run without the tables is not a complete one."""
     skipped = terminalreporter.stats.get("skipped", [])
     if skipped:
         terminalreporter.section("skipped tests")

@@ -37,9 +37,13 @@ class Flat(Space):
     """Eighty independent choices, some of two and some of three options: far too many to list."""
 
     def __init__(self) -> None:
-        super().__init__("flat", [Choice(f"layer/{k}", ("narrow", "wide", "deep")[: 2 + k % 2]) for k in range(80)])
+        super().__init__(
+            "flat", [Choice(f"layer/{k}", ("narrow", "wide", "deep")[: 2 + k % 2]) for k in range(80)]
+        )
 
     def graphs(self, archs: Architectures) -> Graphs:
         edge_op = np.zeros((len(archs), 2, 2), dtype=np.uint8)
         edge_op[:, 0, 1] = 1 + archs.genes[:, 0]
-        return Graphs(np.full((len(archs), 2), 4, dtype=np.uint8), edge_op, ("narrow", "wide", "deep", "layer"))
+        return Graphs(
+            np.full((len(archs), 2), 4, dtype=np.uint8), edge_op, ("narrow", "wide", "deep", "layer")
+        )

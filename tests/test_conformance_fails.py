@@ -37,7 +37,9 @@ def expect_failure(name: str, suite: Callable[..., None], *arguments: Any, **set
         suite(*arguments, **settings)
     assert name in caught.value.failures, f"another check failed instead: {caught.value}"
     assert f"{name}: " in str(caught.value)
-    suite(*arguments, **settings, expected_failures=tuple(caught.value.failures))  # documented, they are no failure
+    suite(
+        *arguments, **settings, expected_failures=tuple(caught.value.failures)
+    )  # documented, they are no failure
 
 
 @pytest.mark.parametrize("name", plugins.SPACES)
@@ -80,7 +82,9 @@ def orphan() -> Iterator[None]:
 def test_broken_executor(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "GRACE", 0.2)
     check = next(check for check in executor.CHECKS if check.__name__ == name)
-    with pytest.raises(AssertionError, match="expected"):  # this check alone: the others would start processes as well
+    with pytest.raises(
+        AssertionError, match="expected"
+    ):  # this check alone: the others would start processes as well
         check(executor.ExecutorCase(plugins.EXECUTORS[name]))
 
 
@@ -117,7 +121,7 @@ def test_expected_failures_must_be_checks_and_must_fail() -> None:
 
 
 def test_a_failure_names_check_expectation_and_observation() -> None:
-    with pytest.raises(NotConforming, match="text_round_trip: .*expected.*") as caught:
+    with pytest.raises(NotConforming, match=r"text_round_trip: .*expected.*") as caught:
         check_space(plugins.broken_space("text_round_trip"))
     assert caught.value.suite == "check_space"
     assert isinstance(caught.value, AssertionError)

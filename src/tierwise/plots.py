@@ -5,7 +5,6 @@ Each draws into `ax`, or makes a figure of its own (``ax.figure.savefig("curve.s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ except ImportError as error:
 INK = "#1c2530"  # texts and axes; a web page may replace it by its own colour of text
 QUIET = "#7d8794"  # baselines: reads on light and on dark
 FIND, MARK = "#0072b2", "#d55e00"  # blue and vermilion of Okabe and Ito
+Column = NDArray[np.float64]
 WIDTH, HEIGHT = 6.4, 3.7  # inches
 STYLE: Any = {
     "figure.facecolor": "none",
@@ -75,32 +75,28 @@ def search_curve(
     with rc_context(STYLE):
         ax = _axes(ax)
         found = np.asarray(best, dtype=np.float64)
-        x = np.arange(1, len(found) + 1)
-        lowest = [np.nanmin(found[len(found) // 8 :])]
+        seen = [np.nanmin(found[len(found) // 8 :]), np.nanmax(found)]  # values that must be inside the frame
         if band is not None:
             low, high = np.asarray(band, dtype=np.float64)
-            ax.fill_between(
-                np.arange(1, len(low) + 1), low, high, color=QUIET, alpha=0.22, lw=0, label="random, 10–90 %"
-            )
-            lowest.append(low[len(low) // 12])
+            ax.fill_between(_counts(low), low, high, color=QUIET, alpha=0.22, lw=0, label="random, 10–90 %")
+            seen.append(low[len(low) // 12])
         if mean is not None:
-            expected = np.asarray(mean, dtype=np.float64)
-            ax.plot(
-                np.arange(1, len(expected) + 1), expected, color=QUIET, ls=(0, (5, 2)), label="random, mean"
-            )
-        ax.step(x, found, where="post", color=FIND, lw=2.4, label="this search")
-        ax.plot(x[-1], found[-1], "o", color=FIND, ms=6, clip_on=False, zorder=9)
-        top = np.nanmax(found)
+            ax.plot(_counts(mean), np.asarray(mean), color=QUIET, ls=(0, (5, 2)), label="random, mean")
+        ax.step(_counts(found), found, where="post", color=FIND, lw=2.4, label="this search")
+        ax.plot(len(found), found[-1], "o", color=FIND, ms=6, clip_on=False, zorder=9)
         if optimum is not None:
             ax.axhline(optimum, color=MARK, lw=1.1, ls=":", label="best in the table")
-            top = max(top, optimum)
-        low_end = min(lowest)
-        room = (top - low_end) or 1.0
-        ax.set(xlim=(1, max(len(found), 2)), ylim=(low_end - 0.03 * room, top + 0.05 * room))
+            seen.append(optimum)
+        room = (max(seen) - min(seen)) or 1.0
+        ax.set(xlim=(1, max(len(found), 2)), ylim=(min(seen) - 0.03 * room, max(seen) + 0.05 * room))
         ax.set(xlabel="evaluations", ylabel=label, title="Best found so far")
         ax.grid(axis="y", color=QUIET, alpha=0.25, lw=0.6)
         ax.legend(loc="lower right")
         return ax
+
+
+def _counts(values: ArrayLike) -> NDArray[np.int64]:
+    return np.arange(1, np.size(values) + 1)
 
 
 def tier_distributions(
@@ -118,44 +114,32 @@ def tier_distributions(
         ax = _axes(ax)
         span = float(np.ptp(column)) or 1.0
         grid = np.linspace(column.min() - 0.08 * span, column.max() + 0.04 * span, 300)
-        for t in reversed(range(count)):  # the lowest ridge last, so that it lies in front
-            row = count - 1 - t
-            inside = column[tier == t]
-            shade = _between(FIND, QUIET, t / max(count - 1, 1))
-            if len(inside):
-                curve = row + 0.92 * _density(inside, grid)
-                ax.fill_between(grid, row, curve, color=shade, alpha=0.45, lw=0, zorder=count - row)
-                ax.plot(grid, curve, color=shade, lw=1.3, zorder=count - row)
-                middle = float(np.median(inside))
-                ax.plot(
-                    [middle] * 2,
-                    [row, row + 0.92 * _density(inside, np.array([middle]), grid)[0]],
-                    color=INK,
-                    lw=1.4,
-                    zorder=99,
-                )
-            ax.axhline(row, color=QUIET, lw=0.6, alpha=0.5)
-            ax.text(
-                1.0,
-                row + 0.1,
-                f"n = {len(inside):,}",
-                transform=ax.get_yaxis_transform(),
-                ha="right",
-                fontsize=8.5,
-                color=QUIET,
-            )
+        for k in range(count):
+            _ridge(ax, count - 1 - k, column[tier == k], grid, 1 - 0.65 * k / max(count - 1, 1))
         names = [f"tier {t + 1}" + (" (best)" if t == 0 else "") for t in reversed(range(count))]
-        ax.set(
-            yticks=np.arange(count) + 0.16,
-            yticklabels=names,
-            ylim=(-0.05, count + 0.05),
-            xlim=(grid[0], grid[-1]),
-        )
+        ax.set(yticks=np.arange(count) + 0.16, yticklabels=names)
+        ax.set(ylim=(-0.05, count + 0.05), xlim=(grid[0], grid[-1]))
         ax.set(xlabel=label, title=f"{label.split(' (')[0]} by predicted tier (line: median)")
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="x", color=QUIET, alpha=0.25, lw=0.6)
         return ax
+
+
+def _ridge(ax: Axes, row: int, values: Column, grid: Column, strength: float) -> None:
+    """The density of `values` on the line at height `row`, with its median; lower rows lie in front."""
+    ax.axhline(row, color=QUIET, lw=0.6, alpha=0.5)
+    number = f"n = {len(values):,}"
+    place = ax.get_yaxis_transform()
+    ax.text(1.0, row + 0.1, number, transform=place, ha="right", fontsize=8.5, color=QUIET)
+    if not len(values):
+        return
+    curve = row + 0.92 * _density(values, grid)
+    ax.fill_between(grid, row, curve, color=FIND, alpha=0.5 * strength, lw=0, zorder=2 - 0.01 * row)
+    ax.plot(grid, curve, color=FIND, alpha=strength, lw=1.3, zorder=2 - 0.01 * row)
+    middle = float(np.median(values))
+    top = float(np.interp(middle, grid, curve))
+    ax.plot([middle, middle], [row, top], color=INK, lw=1.4, zorder=3)
 
 
 def rank_agreement(
@@ -183,22 +167,14 @@ def rank_agreement(
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(4, integer=True))
             axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        beside = "" if ceiling is None else f"   noise ceiling {ceiling:.3f}"
-        ax.set_title(f"Kendall’s τ {tau:.3f}{beside}   n = {n:,}")
+        beside = "" if ceiling is None else f" · noise ceiling {ceiling:.3f}"
+        ax.set_title(f"Kendall’s τ {tau:.3f}{beside} · n = {n:,}")
         return ax
 
 
-def _density(
-    values: NDArray[np.float64], at: NDArray[np.float64], grid: NDArray[np.float64] | None = None
-) -> Any:
-    """A smooth density of `values`, scaled so that its highest point (on `grid`) is 1."""
-    spread = np.ptp(values) if len(values) > 1 else 0.0
-    where: Callable[[Any], Any] = (
-        stats.gaussian_kde(values, bw_method=0.2) if spread > 0 else lambda x: np.zeros(len(x))
-    )
-    top = np.max(where(at if grid is None else grid))
-    return where(at) / (top or 1.0)
-
-
-def _between(a: str, b: str, share: float) -> tuple[float, ...]:
-    return tuple((1 - share) * np.array(to_rgba(a)) + share * np.array(to_rgba(b)))
+def _density(values: Column, at: Column) -> Column:
+    """A smooth density of `values`, scaled to a highest point of 1; flat where they do not vary."""
+    if len(values) < 2 or np.ptp(values) == 0:
+        return np.zeros(len(at))
+    curve = np.asarray(stats.gaussian_kde(values, bw_method=0.2)(at), dtype=np.float64)
+    return curve / (curve.max() or 1.0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -61,11 +62,11 @@ def _header(facts: Facts) -> Html:
         return join(
             [kind, tag("h1", f"The best of {n:,} evaluated architectures has {facts.objective} {value}.")]
         )
-    row, total = _best_row(facts, facts.truth), facts.truth.table.space.size
+    row, size = _best_row(facts, facts.truth), int(np.isfinite(facts.truth.labels).sum())
     rank = int(metrics.ranks(facts.truth.labels)[row])
-    size = int(np.isfinite(facts.truth.labels).sum())
     needed = metrics.random_evaluations_needed(rank, size)
-    title = f"{n:,} evaluations found an architecture with {facts.objective} {value}: number {rank:,} of {total:,}."
+    found = f"{facts.objective} {value}: number {rank:,} of {size:,}"
+    title = f"{n:,} evaluations found an architecture with {found}."
     lead = f"Random search needs {needed:,} evaluations for an even chance to find one as good."
     if facts.truth.test is not None:
         test, of_test = facts.truth.test[row], int(metrics.ranks(facts.truth.test)[row])
@@ -112,9 +113,10 @@ def _truth_rows(facts: Facts, truth: Truth) -> list[Row]:
         oracle = int(facts.done[int(np.argmax(tests))])
         own = facts.number(float(truth.test[_best_row(facts, truth)]))
         rows.append(("Its test accuracy", own, rank_text(facts, truth.test, best)))
-        note = f"{rank_text(facts, truth.test, oracle)}; chosen by an oracle that sees the test, not by the search"
+        note = f"{rank_text(facts, truth.test, oracle)}; an oracle’s choice, who sees the test"
         rows.append(("Best test accuracy evaluated", facts.number(float(tests.max())), note))
-    note = f"the best found is {facts.number(missing)} below" if missing > 0 else "found"
+    points = f"{missing:.2f} points" if facts.percent else f"{missing:.4g}"
+    note = f"the best found is {points} below" if missing > 0 else "found"
     rows.append((f"Best {facts.objective} there is", facts.number(float(np.nanmax(truth.labels))), note))
     return rows
 
@@ -139,7 +141,8 @@ def _tiers(ranked: Ranked) -> Html:
     n = f"{len(ranked.archs):,}"
     what = f"all {n} architectures" if ranked.whole else f"a random sample of {n} architectures"
     sizes = ", ".join(f"{count:,}" for count in np.bincount(ranked.tiers))
-    note = f"Tiers of {what} as predicted by {ranked.name}, fitted on the labels of this study. Sizes, best first: {sizes}."
+    by = f"as predicted by {ranked.name}, fitted on the labels of this study"
+    note = f"Tiers of {what}, {by}. Sizes, best first: {sizes}."
     figures: list[Html] = []
     for name, column in ranked.costs.items():
         ax = plots.tier_distributions(column / 1e6, ranked.tiers, label=f"{COST_NAMES[name]} (million)")
@@ -150,9 +153,10 @@ def _tiers(ranked: Ranked) -> Html:
 
 def _agreement(facts: Facts, ranked: Ranked, truth: Truth) -> Html:
     scored = compare(facts, ranked, truth)
-    known = np.isfinite(truth.labels)
+    labels = truth.labels[truth.rows(ranked.archs)]
+    known = np.isfinite(labels)
     ceiling = scored[-1].tau if truth.ceiling else None
-    ax = plots.rank_agreement(ranked.scores[known], truth.labels[known], tau=scored[0].tau, ceiling=ceiling)
+    ax = plots.rank_agreement(ranked.scores[known], labels[known], tau=scored[0].tau, ceiling=ceiling)
     rows = [
         (
             s.name,
@@ -166,20 +170,23 @@ def _agreement(facts: Facts, ranked: Ranked, truth: Truth) -> Html:
     ]
     head = ["Order by", "τ", "τ, unseen", "ρ", "top 5 %", "best of 10"]
     note = (
-        "τ: Kendall’s tau-b with the labels of the whole table; unseen: without the networks that this study evaluated. "
+        "τ: Kendall’s tau-b with the labels of the table; "
+        "unseen: without the networks that this study evaluated. "
         "ρ: Spearman’s rank correlation. Top 5 %: how much of the predicted top 5 % belongs there. "
         "Best of 10: the best true rank among the predicted ten best. "
         "No order can be expected to do better than the noise ceiling."
     )
     judged = join([tag("div", table(head, rows, "numbers"), "sheet"), tag("p", note, "note")])
-    picture = figure(ax, "Predicted against true rank of the whole space", "square")
+    picture = figure(ax, "Predicted against true rank", "square")
     return section(
         "Predicted against true order", tag("div", join([picture, tag("div", judged)]), "pair uneven")
     )
 
 
-def _trials(facts: Facts) -> Html:
-    notation = facts.study.space.format(facts.archs) if facts.trials else []
+def _trials(facts: Facts) -> Html | str:
+    if not facts.trials:
+        return ""
+    notation = facts.study.space.format(facts.archs)
     rows: list[list[object]] = []
     for t, name in zip(facts.trials, notation, strict=True):
         value = (
@@ -187,31 +194,41 @@ def _trials(facts: Facts) -> Html:
         )
         rows.append([t.id, tag("code", name), value, why(facts, t.id - 1).removeprefix("Why proposed: ")])
     content = table(["Trial", "Architecture", facts.objective, "Why proposed"], rows, "trials")
-    more = f"<details><summary>Show all {len(rows):,} trials</summary>{tag('div', content, 'sheet scroll')}</details>"
-    return section("All trials", Html(more))
+    summary = tag("summary", f"Show all {len(rows):,} trials")
+    return section("All trials", tag("details", join([summary, tag("div", content, "sheet scroll")])))
 
 
 def _failures(facts: Facts) -> Html | str:
     rows = [
-        (t.id, tag("code", str(t.arch)), t.error or "no reason given")
-        for t in facts.trials
-        if t.state == "failed"
+        (t.id, tag("code", str(t.arch)), _reason(t.error or "")) for t in facts.trials if t.state == "failed"
     ]
     if not rows:
         return ""
     return section("Failed trials", tag("div", table(["Trial", "Architecture", "Reason"], rows), "sheet"))
 
 
+def _reason(error: str) -> Html | str:
+    """The last line of an error, which says what happened; the rest on demand."""
+    lines = error.strip().splitlines() or ["no reason given"]
+    if len(lines) == 1:
+        return lines[0]
+    return tag("details", join([tag("summary", lines[-1]), tag("pre", error)]))
+
+
+def _limit(name: str, least: float, most: float) -> str:
+    return f"{name} at most {most:,.10g}" if math.isinf(least) else f"{name} {least:,.10g} to {most:,.10g}"
+
+
 def _reproduce(facts: Facts) -> Html:
     study, line = facts.study, command(facts)
-    limits = ", ".join(f"{name} {least:g} to {most:g}" for name, (least, most) in study.limits.items())
+    limits = ", ".join(_limit(name, *bounds) for name, bounds in study.limits.items())
     settings = [
         ("Space", study.space.name + (" (narrowed)" if study.space.narrowed else "")),
         ("Strategy", repr(study.strategy)),
         ("Seed", study.seed),
         ("Limits", limits or "none"),
         ("Study file", study.path.name if study.path else "in memory"),
-        *((name, value) for name, value in study.notes.items()),
+        *((name.capitalize(), _noted(value)) for name, value in study.notes.items()),
         ("Versions", ", ".join([f"tierwise {__version__}", *_versions()])),
     ]
     return section(
@@ -228,7 +245,14 @@ def _count(n: int) -> str:
     return f"{n:,}" if n < 10**15 else f"{float(n):.3g}" if n < 10**300 else f"10^{len(str(n)) - 1}"
 
 
+def _noted(value: object) -> str:
+    pairs = cast(dict[str, object], value).items() if isinstance(value, dict) else ()
+    return ", ".join(f"{name} {part}" for name, part in pairs) if pairs else str(value)
+
+
 def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds:.1g} s"
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

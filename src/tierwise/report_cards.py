@@ -30,9 +30,7 @@ def _card(facts: Facts, place: int, position: int) -> Html:
     )
     known = [("Trial", f"{trial.id:,}")]
     if facts.truth is not None:
-        known.append(
-            ("Rank by validation", rank_text(facts, facts.truth.labels, position).removeprefix("number "))
-        )
+        known.append(("True rank", rank_text(facts, facts.truth.labels, position).removeprefix("number ")))
     if facts.truth is not None and facts.truth.test is not None:
         row = int(facts.truth.rows(one)[0])
         known.append(("Test accuracy", facts.number(float(facts.truth.test[row]))))

@@ -91,11 +91,11 @@ class Facts:
 
     def number(self, value: float) -> str:
         """A label as text."""
-        return f"{value:.2f} %" if self.percent else f"{value:.5g}"
+        return f"{value:.2f}\N{NO-BREAK SPACE}%" if self.percent else f"{value:.5g}"
 
 
 def gather(study: Study, benchmark: Table | None, predictor: Any) -> Facts:
-    """The facts of a study; `predictor` (a name, or unfitted) learns from all its labels. Raises BadSetting."""
+    """The facts of a study; `predictor` (a name or an object) learns from its labels. Raises BadSetting."""
     history = study.history()
     done = np.flatnonzero((history.state == DONE) & np.isfinite(history.y))
     truth = None if benchmark is None else _truth(study, benchmark)
@@ -207,7 +207,8 @@ def compare(facts: Facts, ranked: Ranked, truth: Truth, *, percent: float = 5.0,
 
     Unseen are the architectures whose network was not evaluated by the study.
     """
-    space, labels = truth.table.space, truth.labels
+    space, rows = truth.table.space, truth.rows(ranked.archs)
+    labels = truth.labels[rows]
     seen = np.isin(space.canonical(ranked.archs), space.canonical(facts.archs[facts.done]))
     ways = {f"predictor {ranked.name}": ranked.scores}
     ways |= {
@@ -218,7 +219,7 @@ def compare(facts: Facts, ranked: Ranked, truth: Truth, *, percent: float = 5.0,
     judged.append(Scored("random order (expected)", 0.0, 0.0, 0.0, percent / 100, (n + 1) / (k + 1)))
     if truth.ceiling is not None:
         name, a, b = truth.ceiling
-        judged.append(_judge(f"noise ceiling: {name}", b, a, seen, percent, k))
+        judged.append(_judge(f"noise ceiling: {name}", b[rows], a[rows], seen, percent, k))
     return judged
 
 
@@ -263,5 +264,5 @@ def command(facts: Facts) -> str:
     ]
     words += ["--trials", str(len(facts.trials)), "--seed", str(study.seed)]
     for key, (least, most) in study.limits.items():
-        words += ["--limit", f"{key}={most:g}" if math.isinf(least) else f"{key}={least:g}:{most:g}"]
+        words += ["--limit", f"{key}={most:.10g}" if math.isinf(least) else f"{key}={least:.10g}:{most:.10g}"]
     return shlex.join(words)

@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tierwise.plots import INK
+from tierwise.plots import FIND, INK
 
 
 class Html(str):
@@ -58,7 +58,7 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]], kind: str = 
 
 
 def figure(ax: Axes, description: str, kind: str = "") -> Html:
-    """A plot as inline SVG; its ink follows the colour of the page's text."""
+    """A plot as inline SVG; its ink and main colour follow the page, light or dark."""
     buffer = io.StringIO()
     drawn = ax.figure
     assert isinstance(drawn, Figure)
@@ -73,7 +73,7 @@ def figure(ax: Axes, description: str, kind: str = "") -> Html:
         re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", drawing, count=1),
         count=1,
     )
-    drawing = drawing.replace("xlink:href", "href").replace(INK, "currentColor")
+    drawing = drawing.replace("xlink:href", "href").replace(INK, "currentColor").replace(FIND, "var(--find)")
     label = f'<svg role="img" aria-label="{escape(description)}"'
     return Html(f'<figure class="{kind}">{drawing.replace("<svg", label, 1)}</figure>')
 

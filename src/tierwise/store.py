@@ -11,6 +11,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,11 @@ class Store:
                 )
         file = self.path.absolute()
         existed = file.exists()
-        db = _sqlite(str(file)) if create else _sqlite(file.as_uri() + "?mode=ro", uri=True)
+        db = _sqlite(str(file)) if create else _sqlite(file.as_uri() + "?mode=rw", uri=True)
         try:
+            db.execute(f"PRAGMA query_only = {'OFF' if create else 'ON'}")
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.Error as error:
+        except BaseException as error:
             db.close()
             if existed and _code(error) in NO_WRITING:
                 return self._connect_copy(file)
@@ -110,11 +112,7 @@ class Store:
 
     def _recognise(self, create: bool) -> None:
         if create and self._empty():
-            self._db.execute("PRAGMA journal_mode = WAL")
-            with self._transaction():
-                if self._empty():  # still, now that nobody else can begin it
-                    for statement in CREATE:
-                        self._db.execute(statement)
+            self._begin()
         if self._db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
             raise NotAStudy(self._name, "an SQLite file, but not a tierwise study; give another path")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -128,6 +126,24 @@ class Store:
             found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
                 raise NotAStudy(self._name, f"damaged ({found}); restore a copy or give another path")
+
+    def _begin(self) -> None:
+        """An empty file becomes a study, even where several programs do this at the same time."""
+        until = time.monotonic() + LOCK_WAIT
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                break
+            except (
+                sqlite3.OperationalError
+            ) as error:  # this statement alone does not wait for others by itself
+                if _code(error) not in BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+        with self._transaction():
+            if self._empty():  # still, now that nobody else can begin it
+                for statement in CREATE:
+                    self._db.execute(statement)
 
     def _empty(self) -> bool:
         return not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -145,6 +161,12 @@ class Store:
             yield
         except sqlite3.ProgrammingError as error:
             raise NotAStudy(self._name, f"has been closed ({error}); open it again") from error
+        except UnicodeDecodeError as error:  # of a text, or of SQLite's own complaint about one
+            raise NotAStudy(self._name, f"damaged ({error}); restore a copy or give another path") from error
+        except OSError as error:
+            raise NotAStudy(
+                self._name, f"cannot be reached ({error.strerror}); give a path that you may read"
+            ) from error
         except sqlite3.IntegrityError as error:
             raise StudyLocked(
                 self._name, f"was changed by another driver ({error}); open it again"
@@ -266,6 +288,6 @@ def _sqlite(name: str, *, uri: bool = False) -> sqlite3.Connection:
     return sqlite3.connect(name, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False, uri=uri)
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: BaseException) -> int:
     """The primary result code; 0 where Python's own module complains."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

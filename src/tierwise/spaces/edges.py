@@ -60,7 +60,7 @@ class Edges(Space):
         """(n,) keys: zero and dead edges pruned, identities merged into sums, isomorphic cells equal.
 
         A node is a sum of terms: the input, or an operation applied to an earlier node. Two weightless
-        operations on the same node value are one term; two convolutions of it stay two (they have own weights).
+        operations on the same value are one term; two convolutions of it stay two (they have own weights).
         The term graph is then coloured until equal colours mean equal neighbourhoods.
         """
         size = len(self.ops) ** len(self.edges)

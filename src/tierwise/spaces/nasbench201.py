@@ -69,7 +69,8 @@ class NASBench201(Edges):
         if given.isascii() and given.isdigit():
             if len(given) > 5 or int(given) >= len(OPS) ** 6:
                 raise BadArchitecture(text, "an official index is 0 to 15624")
-            return NASBench201().at([int(given)])[0]
+            radix = int(_official_order()[int(given)])
+            return Architecture(self.name, tuple(radix // 5**k % 5 for k in range(5, -1, -1)))
         if "|" not in given:
             return super().parse(given)
         tokens = _TOKEN.findall(given)

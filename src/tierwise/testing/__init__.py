@@ -5,8 +5,8 @@
     def test_mine():
         check_strategy(MyStrategy, space)
 
-A suite runs all its checks and raises one AssertionError that names each failing check, what was expected and what was
-seen. ``expected_failures=("name_of_check",)`` documents a deviation; a check that is named there must really fail.
+A suite runs all its checks and raises one AssertionError that names each failing check, what was expected and
+what was seen. ``expected_failures=("name_of_check",)`` documents a deviation: that check must really fail.
 """
 
 import importlib

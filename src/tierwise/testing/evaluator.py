@@ -13,7 +13,14 @@ import numpy as np
 from tierwise.architecture import Architectures
 from tierwise.job import Job, Outcome, evaluate, job_seed
 from tierwise.space import Space
-from tierwise.testing.suite import distinct, expect, expect_equal, expect_rows, global_random_state, run_checks
+from tierwise.testing.suite import (
+    distinct,
+    expect,
+    expect_equal,
+    expect_no_global_draw,
+    expect_rows,
+    run_checks,
+)
 
 Evaluate = Callable[..., Any]
 
@@ -30,7 +37,9 @@ class EvaluatorCase:
 
     def one(self, row: int, evaluator: Evaluate | None = None) -> Outcome:
         """One evaluation, as a worker runs it."""
-        return evaluate(evaluator or self.evaluator, self.some[row], Job(row + 1, self.seeds[row]), self.objective)
+        return evaluate(
+            evaluator or self.evaluator, self.some[row], Job(row + 1, self.seeds[row]), self.objective
+        )
 
 
 def check_evaluator(
@@ -47,7 +56,9 @@ def check_evaluator(
     """
     some = distinct(space, archs, np.random.default_rng(0))
     seeds = [job_seed(0, k + 1) for k in range(len(some))]
-    run_checks("check_evaluator", CHECKS, EvaluatorCase(evaluator, space, objective, some, seeds), expected_failures)
+    run_checks(
+        "check_evaluator", CHECKS, EvaluatorCase(evaluator, space, objective, some, seeds), expected_failures
+    )
 
 
 def answers_numbers(case: EvaluatorCase) -> None:
@@ -67,10 +78,7 @@ def equal_seeds_give_equal_numbers(case: EvaluatorCase) -> None:
 
 
 def global_random_numbers_are_left_alone(case: EvaluatorCase) -> None:
-    case.one(0)  # whatever is loaded at the first use is there now
-    before = global_random_state()
-    case.one(0)
-    expect(global_random_state() == before, "expected no draw from a global generator, seen its state changed")
+    expect_no_global_draw(lambda: case.one(0))
 
 
 def many_equals_one_by_one(case: EvaluatorCase) -> None:
@@ -80,10 +88,17 @@ def many_equals_one_by_one(case: EvaluatorCase) -> None:
     genes = case.some.genes.copy()
     columns: Mapping[str, Any] = many(case.some, case.seeds)
     expect_rows("genes after many", case.some.genes, genes)
-    expect(case.objective in columns, f"columns of many: expected {case.objective!r} among them, seen {sorted(columns)}")
+    expect(
+        case.objective in columns,
+        f"columns of many: expected {case.objective!r} among them, seen {sorted(columns)}",
+    )
     for name, column in columns.items():
         one_by_one = [case.one(row).metrics.get(name, math.nan) for row in range(len(case.some))]
-        expect_rows(f"column {name} of many, against one by one", np.nan_to_num(column), np.nan_to_num(np.array(one_by_one)))
+        expect_rows(
+            f"column {name} of many, against one by one",
+            np.nan_to_num(column),
+            np.nan_to_num(np.array(one_by_one)),
+        )
 
 
 def known_costs_are_columns(case: EvaluatorCase) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,63 +16,18 @@ from tierwise.architecture import Architectures
 from tierwise.errors import BadModel, BadSetting, NotFitted
 from tierwise.predictor import Predictor, read_saved
 from tierwise.space import Space
+from tierwise.testing.predictor_case import PredictorCase
 from tierwise.testing.suite import (
-    distinct,
     expect,
     expect_equal,
     expect_error,
+    expect_no_global_draw,
     expect_rows,
-    global_random_state,
     halved,
-    option_counts,
     run_checks,
 )
 
 ROUNDING = 1e-4  # scores of another batch size may differ in the last digits of float32 sums
-
-
-class PredictorCase:
-    """The predictor under test, labelled architectures to fit it on, and others to predict."""
-
-    def __init__(self, make: Callable[[], Predictor], space: Space, labels: int, op: str, least_tau: float):
-        archs = distinct(space, labels + 400, np.random.default_rng(0))
-        labels = min(labels, len(archs) // 2)
-        self.make, self.space, self.least_tau = make, space, least_tau
-        self.op, self._labels, self._archs = op, labels, archs
-
-    # new ones each time, so that a predictor which spoils its input is found by one check alone
-    @property
-    def train(self) -> Architectures:
-        """What it learns from."""
-        return Architectures(self.space, self._archs.genes[: self._labels].copy())
-
-    @property
-    def rest(self) -> Architectures:
-        """What it has not seen."""
-        return Architectures(self.space, self._archs.genes[self._labels :].copy())
-
-    @property
-    def y(self) -> NDArray[np.float64]:
-        """The labels of `train`."""
-        return self.count(self.train)
-
-    def count(self, archs: Architectures) -> NDArray[np.float64]:
-        """How many choices of each row pick the op: an easy thing to learn."""
-        return option_counts(archs, self.op).astype(np.float64)
-
-    def fit(self) -> Predictor:
-        """A new one, fitted."""
-        return self.make().fit(self.train, self.y)
-
-    @cached_property
-    def fitted(self) -> Predictor:
-        """One for all the checks that only look."""
-        return self.fit()
-
-    @cached_property
-    def scores(self) -> NDArray[Any]:
-        """(n,) of `rest`."""
-        return np.asarray(self.fitted.predict(self.rest))
 
 
 def check_predictor(
@@ -102,7 +56,9 @@ def fit_returns_self(case: PredictorCase) -> None:
 
 def scores_are_finite_one_a_row(case: PredictorCase) -> None:
     expect_equal("shape of the scores", case.scores.shape, (len(case.rest),))
-    expect(np.issubdtype(case.scores.dtype, np.floating), f"scores: expected floats, seen {case.scores.dtype}")
+    expect(
+        np.issubdtype(case.scores.dtype, np.floating), f"scores: expected floats, seen {case.scores.dtype}"
+    )
     broken = np.flatnonzero(~np.isfinite(case.scores))
     expect(not len(broken), f"scores: expected finite numbers, seen others in rows {broken[:10].tolist()}")
     expect_equal("shape of the scores of nothing", np.shape(case.fitted.predict(case.rest[:0])), (0,))
@@ -121,16 +77,13 @@ def input_is_not_modified(case: PredictorCase) -> None:
 
 
 def global_random_numbers_are_left_alone(case: PredictorCase) -> None:
-    case.fit()  # whatever is loaded at the first use is there now
-    before = global_random_state()
-    case.fit().predict(case.rest)
-    expect(global_random_state() == before, "expected no draw from a global generator, seen its state changed")
+    expect_no_global_draw(lambda: case.fit().predict(case.rest))
 
 
 def settings_survive_a_clone(case: PredictorCase) -> None:
     settings = case.make().get_params()
     expect_equal("get_params after fit", case.fitted.get_params(), settings)
-    copied = clone(case.fitted)
+    copied = cast(Predictor, clone(case.fitted))
     expect_equal("get_params of a clone", copied.get_params(), settings)
     expect_error(NotFitted, "predict of the clone of a fitted one", lambda: copied.predict(case.rest))
     expect_rows("scores of a fitted clone", copied.fit(case.train, case.y).predict(case.rest), case.scores)
@@ -146,7 +99,11 @@ def save_and_load_give_equal_predictions(case: PredictorCase) -> None:
     expect_rows("scores of a loaded one", loaded.predict(case.rest), case.scores)
     for name in ("predict_tier", "predict_tier_proba"):
         if hasattr(loaded, name):
-            expect_rows(f"{name} of a loaded one", getattr(loaded, name)(case.rest), getattr(case.fitted, name)(case.rest))
+            expect_rows(
+                f"{name} of a loaded one",
+                getattr(loaded, name)(case.rest),
+                getattr(case.fitted, name)(case.rest),
+            )
 
 
 def damaged_files_are_refused(case: PredictorCase) -> None:
@@ -154,7 +111,11 @@ def damaged_files_are_refused(case: PredictorCase) -> None:
         path = Path(folder) / "predictor.npz"
         case.fitted.save(path)
         whole = path.read_bytes()
-        for what, damaged in {"half of a file": whole[: len(whole) // 2], "nothing": b"", "text": b"a predictor"}.items():
+        for what, damaged in {
+            "half of a file": whole[: len(whole) // 2],
+            "nothing": b"",
+            "text": b"a predictor",
+        }.items():
             path.write_bytes(damaged)
             expect_error(BadModel, f"load of {what}", lambda: type(case.fitted).load(path))
 
@@ -209,9 +170,15 @@ def tiers_are_in_range_and_ordered(case: PredictorCase) -> None:
     expect(np.issubdtype(tiers.dtype, np.integer), f"tiers: expected integers, seen {tiers.dtype}")
     if hasattr(case.fitted, "predict_tier_proba"):
         many = _chances(case).shape[1]
-    expect(tiers.min() >= 0 and tiers.max() < many, f"tiers: expected 0 to {many} - 1, seen {tiers.min()} to {tiers.max()}")
+    expect(
+        tiers.min() >= 0 and tiers.max() < many,
+        f"tiers: expected 0 to {many} - 1, seen {tiers.min()} to {tiers.max()}",
+    )
     means = {int(t): float(case.scores[tiers == t].mean()) for t in np.unique(tiers)}
-    expect(min(means) == max(means, key=means.__getitem__), f"mean score by tier: expected the first to be best, seen {means}")
+    expect(
+        min(means) == max(means, key=means.__getitem__),
+        f"mean score by tier: expected the first to be best, seen {means}",
+    )
 
 
 def chances_of_tiers_sum_to_one(case: PredictorCase) -> None:
@@ -230,18 +197,31 @@ def _chances(case: PredictorCase) -> NDArray[Any]:
 def prediction_needs_a_fit(case: PredictorCase) -> None:
     for name in ("predict", "predict_tier", "predict_tier_proba"):
         if hasattr(case.make(), name):
-            expect_error(NotFitted, f"{name} before fit", lambda name=name: getattr(case.make(), name)(case.rest))
+            expect_error(
+                NotFitted, f"{name} before fit", lambda name=name: getattr(case.make(), name)(case.rest)
+            )
 
 
 def bad_labels_are_refused(case: PredictorCase) -> None:
     for broken in (np.nan, np.inf):
         y = case.y
         y[13] = broken
-        expect_error(BadSetting, f"fit with {broken} in row 13", lambda y=y: case.make().fit(case.train, y), naming="13")
+        expect_error(
+            BadSetting,
+            f"fit with {broken} in row 13",
+            lambda y=y: case.make().fit(case.train, y),
+            naming="13",
+        )
     expect_error(BadSetting, "fit with a label too few", lambda: case.make().fit(case.train, case.y[:-1]))
-    expect_error(BadSetting, "fit with labels in two columns", lambda: case.make().fit(case.train, np.stack([case.y] * 2, 1)))
+    expect_error(
+        BadSetting,
+        "fit with labels in two columns",
+        lambda: case.make().fit(case.train, np.stack([case.y] * 2, 1)),
+    )
     for n in (0, 1):
-        expect_error(BadSetting, f"fit on {n} labels", lambda n=n: case.make().fit(case.train[:n], case.y[:n]))
+        expect_error(
+            BadSetting, f"fit on {n} labels", lambda n=n: case.make().fit(case.train[:n], case.y[:n])
+        )
 
 
 CHECKS = (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 import numpy as np
 
 from tierwise.architecture import Architecture, Architectures
-from tierwise.errors import BadArchitecture, BadSetting, TooLarge, UnknownName
-from tierwise.space import LARGEST_LIST, Space
+from tierwise.errors import BadArchitecture, BadSetting
+from tierwise.space import Space
+from tierwise.testing import space_narrowing
+from tierwise.testing.space_case import SpaceCase, expect_inside, rng
 from tierwise.testing.suite import (
     expect,
     expect_bounded_row_cost,
@@ -18,36 +19,16 @@ from tierwise.testing.suite import (
     expect_error,
     expect_rows,
     halved,
-    narrowed_to,
     run_checks,
 )
 
 
-@dataclass(frozen=True)
-class SpaceCase:
-    """The space under test, and 64 of its members."""
-
-    space: Space
-    some: Architectures
-
-
 def check_space(space: Space, *, expected_failures: Collection[str] = ()) -> None:
-    """Raises NotConforming unless `space` does all that its users rely on. A free choice is needed: two options somewhere."""
-    run_checks("check_space", CHECKS, SpaceCase(space, space.sample(64, _rng())), expected_failures)
+    """Raises NotConforming unless `space`, of two architectures or more, does all that its users rely on."""
+    run_checks("check_space", CHECKS, SpaceCase(space, space.sample(64, rng())), expected_failures)
 
 
-def _rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def _expect_inside(what: str, space: Space, archs: Architectures) -> None:
-    outside = np.flatnonzero(~space.contains(archs))
-    expect(
-        not len(outside), f"{what}: expected members of {space!r}, seen {archs[outside[:1]].genes.tolist()} in row {outside[:1]}"
-    )
-
-
-# ---- text -----------------------------------------------------------------------------------------------------
+# ---- text ----------------------------------------------------------------------------------------------
 
 
 def text_round_trip(case: SpaceCase) -> None:
@@ -60,26 +41,34 @@ def text_round_trip(case: SpaceCase) -> None:
 def bad_text_is_refused(case: SpaceCase) -> None:
     name, genes = case.space.name, case.some[0].genes
     many = len(case.space.choices[0].options)
-    rows = {"one gene more": (*genes, 0), "a gene out of range": (many, *genes[1:]), "a huge gene": (99_999, *genes[1:])}
+    rows = {
+        "one gene more": (*genes, 0),
+        "a gene out of range": (many, *genes[1:]),
+        "a huge gene": (99_999, *genes[1:]),
+    }
     texts = {what: str(Architecture(name, row)) for what, row in rows.items()}
-    texts |= {"another space": str(Architecture(name + "x", genes)), "nothing": "", "noise": "no such architecture"}
+    texts |= {
+        "another space": str(Architecture(name + "x", genes)),
+        "nothing": "",
+        "noise": "no such architecture",
+    }
     for what, text in texts.items():
         expect_error(BadArchitecture, f"parse of {what}", lambda text=text: case.space.parse(text))
 
 
-# ---- drawing and moving -----------------------------------------------------------------------------------------
+# ---- drawing and moving --------------------------------------------------------------------------------
 
 
 def sample_stays_inside(case: SpaceCase) -> None:
-    drawn = case.space.sample(500, _rng(1))
+    drawn = case.space.sample(500, rng(1))
     expect_equal("shape of sample(500)", drawn.shape, (500, len(case.space.choices)))
-    _expect_inside("sample", case.space, drawn)
-    expect_rows("sample with an equal rng", case.space.sample(500, _rng(1)).genes, drawn.genes)
+    expect_inside("sample", case.space, drawn)
+    expect_rows("sample with an equal rng", case.space.sample(500, rng(1)).genes, drawn.genes)
 
 
 def sample_reaches_every_option(case: SpaceCase) -> None:
     width = case.space.allowed.shape[1]
-    drawn = case.space.sample(40 * width, _rng(2)).genes  # an option is missed by chance once in e**40 runs
+    drawn = case.space.sample(40 * width, rng(2)).genes  # an option is missed by chance once in e**40 runs
     seen = (drawn[:, :, None] == np.arange(width)).any(0)
     expect_rows("options that sample reaches, (choice, option)", seen, case.space.allowed)
 
@@ -87,8 +76,8 @@ def sample_reaches_every_option(case: SpaceCase) -> None:
 def mutate_changes_that_many_genes(case: SpaceCase) -> None:
     before, free = case.some.genes.copy(), int((case.space.allowed.sum(1) > 1).sum())
     for genes in range(1, min(free, 3) + 1):
-        child = case.space.mutate(case.some, _rng(genes), genes=genes)
-        _expect_inside("mutate", case.space, child)
+        child = case.space.mutate(case.some, rng(genes), genes=genes)
+        expect_inside("mutate", case.space, child)
         changed = (child.genes != case.some.genes).sum(1)
         expect_rows(f"genes changed by mutate(genes={genes})", changed, np.full(len(child), genes))
     expect_rows("the parents after mutate", case.some.genes, before)
@@ -96,9 +85,12 @@ def mutate_changes_that_many_genes(case: SpaceCase) -> None:
 
 def cross_takes_genes_of_the_parents(case: SpaceCase) -> None:
     a, b = case.some[:32], case.some[32:]
-    child = case.space.cross(a, b, _rng(3))
-    _expect_inside("cross", case.space, child)
-    expect(((child.genes == a.genes) | (child.genes == b.genes)).all(), "cross: expected genes of a parent, seen others")
+    child = case.space.cross(a, b, rng(3))
+    expect_inside("cross", case.space, child)
+    expect(
+        ((child.genes == a.genes) | (child.genes == b.genes)).all(),
+        "cross: expected genes of a parent, seen others",
+    )
 
 
 def neighbours_are_all_one_gene_moves(case: SpaceCase) -> None:
@@ -117,60 +109,7 @@ def neighbours_are_all_one_gene_moves(case: SpaceCase) -> None:
         expect_equal("neighbour (parent row, genes)", a, b)
 
 
-# ---- narrowing, listing -----------------------------------------------------------------------------------------
-
-
-def narrow_only_shrinks(case: SpaceCase) -> None:
-    size, allowed = case.space.size, case.space.allowed.copy()
-    smaller, gene = halved(case.space)
-    expect(smaller.size < size, f"size after narrow: expected less than {size}, seen {smaller.size}")
-    expect_rows("allowed options of the space itself after narrow", case.space.allowed, allowed)
-    expect(not (smaller.allowed & ~allowed).any(), "narrow: expected fewer options, seen a new one")
-    path, options = case.space.choices[gene].path, case.space.choices[gene].options
-    gone = [options[int(o)] for o in np.flatnonzero(allowed[gene] & ~smaller.allowed[gene])]
-    expect_error(BadSetting, "narrow to what an earlier narrow took away", lambda: smaller.narrow(path, gone))
-    expect_error(UnknownName, "narrow of an unknown choice", lambda: case.space.narrow("no such choice", gone))
-    expect_error(UnknownName, "narrow to an unknown option", lambda: case.space.narrow(path, ["no such option"]))
-    expect_equal("narrow to all that is left", case.space.narrow(path, [*gone, *options]), case.space)
-
-
-def narrowed_operations_obey(case: SpaceCase) -> None:
-    smaller, _ = halved(case.space)
-    drawn = smaller.sample(200, _rng(4))
-    _expect_inside("sample after narrow", smaller, drawn)
-    _expect_inside("mutate after narrow", smaller, smaller.mutate(drawn, _rng(5)))
-    _expect_inside("cross after narrow", smaller, smaller.cross(drawn[:100], drawn[100:], _rng(6)))
-    _expect_inside("neighbours after narrow", smaller, smaller.neighbours(drawn[:5])[0])
-    _expect_inside("sample after narrow, seen from the whole space", case.space, drawn)
-    expect_rows("canonical keys after narrow", smaller.canonical(drawn), case.space.canonical(drawn))
-
-
-def listing_is_exact(case: SpaceCase) -> None:
-    if case.space.size > LARGEST_LIST:
-        expect_error(TooLarge, "enumerate of a huge space", case.space.enumerate)
-    for space in (narrowed_to(case.space, 20_000), halved(narrowed_to(case.space, 20_000))[0]):
-        every = space.enumerate()
-        expect_equal(f"length of enumerate() of {space!r}", len(every), space.size)
-        expect_equal(f"different rows in enumerate() of {space!r}", len(every.unique()), space.size)
-        _expect_inside("enumerate", space, every)
-        expect_rows("index(enumerate())", space.index(every), np.arange(len(every)))
-        some = _rng(7).integers(0, len(every), 50)
-        expect_rows("index(at(i))", space.index(space.at(some)), some)
-        drawn = space.sample(50, _rng(8))
-        expect_rows("at(index(a))", space.at(space.index(drawn)).genes, drawn.genes)
-        outside = np.repeat(every.genes[:1], 3, axis=0)
-        outside[:, 0] = (-1, len(space.choices[0].options), 30_000)
-        expect_rows("index of what is outside", space.index(Architectures(space, outside)), [-1, -1, -1])
-        foreign = case.some[~space.contains(case.some)]
-        expect_rows("index of what narrow took away", space.index(foreign), np.full(len(foreign), -1))
-
-
-def size_is_a_whole_number(case: SpaceCase) -> None:
-    expect(type(case.space.size) is int, f"size: expected an int, seen {type(case.space.size).__name__}")
-    expect(case.space.size >= len(case.some.unique()), f"size: expected at least {len(case.some.unique())}, seen {case.space.size}")
-
-
-# ---- keys, graphs, identity -------------------------------------------------------------------------------------
+# ---- keys, graphs, identity ----------------------------------------------------------------------------
 
 
 def canonical_is_a_key_of_the_row(case: SpaceCase) -> None:
@@ -204,16 +143,19 @@ def costs_agree_with_graphs(case: SpaceCase) -> None:
     expect_equal("shape of costs", costs.shape, (n, costs.shape[1], v, v, 2))
     expect_equal("shape of totals", totals.shape, (n, 2))
     within = costs.sum((1, 2, 3))
-    expect((costs >= 0).all() and (totals >= within).all(), "totals: expected at least the sum of costs, seen less")
+    expect(
+        (costs >= 0).all() and (totals >= within).all(),
+        "totals: expected at least the sum of costs, seen less",
+    )
     expect_rows("totals of a part", case.space.totals(case.some[:5]), totals[:5])
 
 
 def empty_batches_work(case: SpaceCase) -> None:
     space, none = case.space, case.some[:0]
     for what, result in {
-        "sample": space.sample(0, _rng()),
-        "mutate": space.mutate(none, _rng()),
-        "cross": space.cross(none, none, _rng()),
+        "sample": space.sample(0, rng()),
+        "mutate": space.mutate(none, rng()),
+        "cross": space.cross(none, none, rng()),
         "neighbours": space.neighbours(none)[0],
         "contains": space.contains(none),
         "canonical": space.canonical(none),
@@ -233,22 +175,30 @@ def pickle_round_trip(case: SpaceCase) -> None:
     for space in (case.space, halved(case.space)[0]):
         copied = _copy(space)
         expect_equal("unpickled space", copied, space)
-        expect_rows("sample of the unpickled space", copied.sample(20, _rng(9)).genes, space.sample(20, _rng(9)).genes)
+        expect_rows(
+            "sample of the unpickled space", copied.sample(20, rng(9)).genes, space.sample(20, rng(9)).genes
+        )
 
 
 def equality_and_hash(case: SpaceCase) -> None:
     smaller, copied = halved(case.space)[0], _copy(case.space)
-    expect(case.space == copied and hash(case.space) == hash(copied), "expected a copy to be equal with an equal hash")
-    expect(case.space != smaller and case.space != case.space.name, "expected a narrowed space to be unequal, seen equal")
+    expect(
+        case.space == copied and hash(case.space) == hash(copied),
+        "expected a copy to be equal with an equal hash",
+    )
+    expect(
+        case.space != smaller and case.space != case.space.name,
+        "expected a narrowed space to be unequal, seen equal",
+    )
     expect(smaller == halved(case.space)[0], "expected equal narrowings to be equal, seen unequal")
 
 
 def rows_cost_no_python(case: SpaceCase) -> None:
     space = case.space
     work: dict[str, Callable[[Architectures], object]] = {
-        "sample": lambda archs: space.sample(len(archs), _rng()),
-        "mutate": lambda archs: space.mutate(archs, _rng()),
-        "cross": lambda archs: space.cross(archs, archs, _rng()),
+        "sample": lambda archs: space.sample(len(archs), rng()),
+        "mutate": lambda archs: space.mutate(archs, rng()),
+        "cross": lambda archs: space.cross(archs, archs, rng()),
         "contains": space.contains,
         "canonical": space.canonical,
         "graphs": space.graphs,
@@ -269,10 +219,7 @@ CHECKS = (
     mutate_changes_that_many_genes,
     cross_takes_genes_of_the_parents,
     neighbours_are_all_one_gene_moves,
-    narrow_only_shrinks,
-    narrowed_operations_obey,
-    listing_is_exact,
-    size_is_a_whole_number,
+    *space_narrowing.CHECKS,
     canonical_is_a_key_of_the_row,
     graphs_are_padded_and_forward,
     costs_agree_with_graphs,

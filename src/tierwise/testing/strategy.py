@@ -4,85 +4,29 @@ from __future__ import annotations
 
 import json
 import tempfile
-import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import FrozenInstanceError, dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tierwise.architecture import Architecture, Architectures
-from tierwise.history import DONE, FAILED, WAITING, History, Proposal, Strategy
-from tierwise.job import Job, evaluate, job_seed
+from tierwise.history import History, Proposal, Strategy
+from tierwise.job import Job, evaluate
 from tierwise.space import Space
 from tierwise.study import Study
+from tierwise.testing.strategy_case import OBJECTIVE, Evaluate, StrategyCase, chance, synthetic
 from tierwise.testing.suite import (
     expect,
     expect_equal,
     expect_error,
+    expect_no_global_draw,
     expect_rows,
-    global_random_state,
     halved,
     narrowed_to,
     run_checks,
 )
-
-OBJECTIVE = "accuracy"
-Evaluate = Callable[..., Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class StrategyCase:
-    """The strategy under test, and what to try it on."""
-
-    make: Callable[[], Strategy]
-    space: Space
-    evaluator: Evaluate
-    trials: int
-
-    def history(self, done: int, failed: int = 0, waiting: int = 0) -> History:
-        """Random trials, as another strategy would have left them; fewer in a small space, so that something is left."""
-        if self.space.size < 20_000:
-            done = min(done, len(np.unique(self.space.canonical(self.space.enumerate()))) // 3)
-        nothing = Architectures(self.space, np.zeros((0, len(self.space.choices)), np.int16))
-        archs = self._history_of(nothing, 0, 0).sample(done + failed + waiting, np.random.default_rng(0))
-        return self._history_of(archs, done, failed)
-
-    def _history_of(self, archs: Architectures, done: int, failed: int) -> History:
-        """The first `done` have results, the next `failed` none, the others still run."""
-        n = len(archs)
-        state, y = np.full(n, WAITING, np.uint8), np.full(n, np.nan)
-        state[:done], state[done : done + failed] = DONE, FAILED
-        for row in range(min(done, n)):
-            job = Job(row + 1, job_seed(0, row + 1))
-            y[row] = evaluate(self.evaluator, archs[row], job, OBJECTIVE).metrics.get(OBJECTIVE, np.nan)
-        state[(state == DONE) & np.isnan(y)] = FAILED
-        return History(
-            space=self.space,
-            objective=OBJECTIVE,
-            seed=0,
-            total=100,
-            archs=archs,
-            state=state,
-            canon=self.space.canonical(archs),
-            metrics={OBJECTIVE: y},
-            ids=np.arange(n),
-            whys=[{} for _ in range(n)],
-        )
-
-    def histories(self) -> Iterator[tuple[str, History]]:
-        """From nothing to much; with failures; with trials that still run."""
-        yield "nothing known", self.history(0)
-        yield "three results", self.history(3)
-        yield "40 results", self.history(40, failed=2)
-        yield "40 results and 6 that run", self.history(40, failed=2, waiting=6)
-        yield "nothing but 6 that run", self.history(0, waiting=6)
-        yield "nothing but 4 failures", self.history(0, failed=4)
-
-    def ask(self, history: History, n: int, seed: int = 0) -> list[Proposal]:
-        """What a new strategy proposes."""
-        return self.make().ask(history, n, np.random.default_rng(seed))
 
 
 def check_strategy(
@@ -95,21 +39,12 @@ def check_strategy(
 ) -> None:
     """Raises NotConforming unless what `make_strategy` makes does on `space` all that a study relies on.
 
-    make_strategy: gives a new strategy with equal settings. evaluator: gives ``accuracy``; by default a quick synthetic one.
+    make_strategy: gives a new strategy with equal settings.
+    evaluator: gives ``accuracy``; by default a quick synthetic one.
     trials: the length of the studies that are run, interrupted and run again.
     """
-    case = StrategyCase(make_strategy, space, evaluator or _synthetic, trials)
+    case = StrategyCase(make_strategy, space, evaluator or synthetic, trials)
     run_checks("check_strategy", CHECKS, case, expected_failures)
-
-
-def _synthetic(arch: Architecture) -> dict[str, float]:
-    """Mean of the genes with a little noise of its own for every architecture."""
-    return {OBJECTIVE: float(np.mean(arch.genes)) + 0.1 * _chance(arch)}
-
-
-def _chance(arch: Architecture) -> float:
-    """A number of 0 to 1 that depends on the architecture alone."""
-    return zlib.crc32(str(arch).encode()) / 2**32
 
 
 def _expect_fresh(what: str, case: StrategyCase, history: History, n: int) -> list[Proposal]:
@@ -119,12 +54,12 @@ def _expect_fresh(what: str, case: StrategyCase, history: History, n: int) -> li
     stale = np.flatnonzero(~history.fresh(archs))
     expect(
         not len(stale),
-        f"{what}, ask({n}): expected new, different, feasible proposals, seen {[str(archs[int(k)]) for k in stale[:3]]}",
+        f"{what}, ask({n}): expected new, different, feasible ones, not {archs[stale[:3]].genes.tolist()}",
     )
     return proposals
 
 
-# ---- a pure function -------------------------------------------------------------------------------------------
+# ---- a pure function -----------------------------------------------------------------------------------
 
 
 def settings_are_frozen(case: StrategyCase) -> None:
@@ -144,7 +79,9 @@ def equal_histories_give_equal_proposals(case: StrategyCase) -> None:
     for what, history in case.histories():
         first = case.ask(history, 4, seed=1)
         expect_equal(f"{what}: proposals of a new one", case.ask(history, 4, seed=1), first)
-        expect_equal(f"{what}: proposals of a used one", used.ask(history, 4, np.random.default_rng(1)), first)
+        expect_equal(
+            f"{what}: proposals of a used one", used.ask(history, 4, np.random.default_rng(1)), first
+        )
 
 
 def the_history_is_not_modified(case: StrategyCase) -> None:
@@ -156,19 +93,20 @@ def the_history_is_not_modified(case: StrategyCase) -> None:
 
 
 def _columns(history: History) -> dict[str, Any]:
-    columns = {"genes": history.archs.genes, "state": history.state, "canon": history.canon, "ids": history.ids}
+    columns = {
+        "genes": history.archs.genes,
+        "state": history.state,
+        "canon": history.canon,
+        "ids": history.ids,
+    }
     return {name: column.copy() for name, column in (columns | dict(history.metrics)).items()}
 
 
 def global_random_numbers_are_left_alone(case: StrategyCase) -> None:
-    history = case.history(40)
-    case.ask(history, 4)  # whatever is loaded at the first use is there now
-    before = global_random_state()
-    case.ask(history, 4)
-    expect(global_random_state() == before, "expected no draw from a global generator, seen its state changed")
+    expect_no_global_draw(lambda: case.ask(case.history(40), 4))
 
 
-# ---- what is proposed --------------------------------------------------------------------------------------------
+# ---- what is proposed ----------------------------------------------------------------------------------
 
 
 def proposals_are_fresh(case: StrategyCase) -> None:
@@ -210,14 +148,20 @@ def nothing_is_left_at_the_end(case: StrategyCase) -> None:
         with Study(None, space, case.make(), case.evaluator) as study:
             reasons = study.run(1_000)
             expect("exhausted" in reasons, f"run on {space!r}: expected to end exhausted, seen {reasons}")
-            expect_equal(f"trials on {space!r}", study.finished, len(np.unique(space.canonical(space.enumerate()))))
-            expect_equal("proposals when all is known", case.make().ask(study.history(), 4, np.random.default_rng(0)), [])
+            expect_equal(
+                f"trials on {space!r}", study.finished, len(np.unique(space.canonical(space.enumerate())))
+            )
+            expect_equal(
+                "proposals when all is known",
+                case.make().ask(study.history(), 4, np.random.default_rng(0)),
+                [],
+            )
 
 
-# ---- in a study --------------------------------------------------------------------------------------------------
+# ---- in a study ----------------------------------------------------------------------------------------
 
 
-class _Interrupted(Exception):  # noqa: N818  no error: the power cut of the test below
+class _Interrupted(Exception):
     pass
 
 
@@ -243,7 +187,7 @@ def restarts_change_nothing(case: StrategyCase) -> None:
 
 
 def _plain(evaluator: Evaluate) -> Evaluate:
-    """The evaluator as a plain function: evaluations one by one, so that an interruption falls into a batch."""
+    """The evaluator without its ``many``, so that an interruption falls into a batch."""
 
     def one(arch: Architecture, job: Job) -> Mapping[str, Any]:
         return evaluate(evaluator, arch, job, OBJECTIVE).metrics
@@ -255,17 +199,23 @@ def failures_do_not_stop_it(case: StrategyCase) -> None:
     for share in (0.3, 1.0):
 
         def fragile(arch: Architecture, job: Job, share: float = share) -> Mapping[str, Any]:
-            if _chance(arch) < share:
+            if chance(arch) < share:
                 raise RuntimeError("out of memory")
             return evaluate(case.evaluator, arch, job, OBJECTIVE).metrics
 
         with Study(None, case.space, case.make(), fragile) as study:
             reasons = study.run(case.trials, batch=4)
-            expect("trials" in reasons, f"run with {share:.0%} failing: expected to reach its trials, seen {reasons}")
+            expect(
+                "trials" in reasons,
+                f"run with {share:.0%} failing: expected to reach its trials, seen {reasons}",
+            )
 
 
 def equal_results_do_not_stop_it(case: StrategyCase) -> None:
-    with Study(None, case.space, case.make(), lambda _: {OBJECTIVE: 50.0}) as study:
+    def same(arch: Architecture) -> float:
+        return 50.0
+
+    with Study(None, case.space, case.make(), same) as study:
         reasons = study.run(case.trials, batch=4)
         expect("trials" in reasons, f"run with equal results: expected to reach its trials, seen {reasons}")
 

@@ -1,4 +1,4 @@
-"""What the suites share: running named checks, saying what was expected and seen, bounding the cost of a row."""
+"""What the suites share: running checks, saying what was expected and seen, bounding the cost of a row."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tierwise.errors import UnknownName
 from tierwise.space import Space
 
 Case = TypeVar("Case")
-FEW, MANY = 100, 10_000  # rows whose costs are compared
+FEW, MANY = 300, 10_000  # rows whose costs are compared; results of a handful may be remembered somewhere
 STEPS_A_ROW = 0.2  # work in chunks of a few thousand rows is fine, a step for every row is not
 SLOWER = 10.0  # a row of a large batch may cost that many times one of a small batch: caches, never a square
 
 
 class NotConforming(AssertionError):
-    """Some checks of a suite have failed. Fields: ``suite``, ``failures`` (name of check -> what went wrong)."""
+    """Some checks have failed. Fields: ``suite``, ``failures`` (name of check -> what went wrong)."""
 
     def __init__(self, suite: str, failures: Mapping[str, str]):
         self.suite, self.failures = suite, dict(failures)
@@ -62,7 +62,7 @@ def _text(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (in {last.name}, line {last.lineno} of {last.filename})"
 
 
-# ---- what a check says ---------------------------------------------------------------------------------------
+# ---- what a check says ---------------------------------------------------------------------------------
 
 
 def expect(condition: object, message: str) -> None:
@@ -77,14 +77,16 @@ def expect_equal(what: str, seen: object, expected: object) -> None:
 
 
 def expect_rows(what: str, seen: Any, expected: Any, *, tolerance: float = 0.0) -> None:
-    """Arrays of the same shape, row by row equal; `tolerance` is relative to the largest number."""
+    """Arrays of the same shape, everywhere equal; `tolerance` is relative to the largest number."""
     a, b = np.asarray(seen), np.asarray(expected)
     expect(a.shape == b.shape, f"{what}: expected shape {b.shape}, seen {a.shape}")
     scale = float(np.abs(b).max(initial=0.0)) if tolerance else 0.0
     wrong = np.abs(a - b) > tolerance * scale if tolerance else a != b
     if wrong.any():
         at = tuple(int(x[0]) for x in np.nonzero(wrong))
-        raise AssertionError(f"{what}: expected {b[at]!r} in {at}, seen {a[at]!r} ({int(wrong.sum())} differ)")
+        raise AssertionError(
+            f"{what}: expected {b[at]!r} in {at}, seen {a[at]!r} ({int(wrong.sum())} differ)"
+        )
 
 
 def expect_error(kind: type[Exception], what: str, call: Callable[[], object], *, naming: str = "") -> None:
@@ -93,13 +95,15 @@ def expect_error(kind: type[Exception], what: str, call: Callable[[], object], *
         result = call()
     except kind as error:
         expect(naming in str(error), f"{what}: expected {naming!r} in the message, seen {str(error)!r}")
-    except Exception as error:  # noqa: BLE001  the wrong kind is what this is about
-        raise AssertionError(f"{what}: expected {kind.__name__}, seen {type(error).__name__}: {error}") from error
+    except Exception as error:
+        raise AssertionError(
+            f"{what}: expected {kind.__name__}, seen {type(error).__name__}: {error}"
+        ) from error
     else:
         raise AssertionError(f"{what}: expected {kind.__name__}, seen the result {result!r}")
 
 
-# ---- spaces of a wanted size -----------------------------------------------------------------------------------
+# ---- spaces of a wanted size ---------------------------------------------------------------------------
 
 
 def narrowed_to(space: Space, most: int) -> Space:
@@ -134,12 +138,22 @@ def option_counts(archs: Architectures, option: str) -> NDArray[np.int64]:
     return (archs.genes == np.array(codes)).sum(1)
 
 
-# ---- global random numbers, and the cost of a row ---------------------------------------------------------------
+# ---- global random numbers, and the cost of a row ------------------------------------------------------
 
 
-def global_random_state() -> list[object]:
-    """What nothing may draw from: the states of Python's, numpy's and (where it is loaded) torch's global generators."""
-    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002  only read, to prove that nobody draws from it
+def expect_no_global_draw(work: Callable[[], object]) -> None:
+    """`work` takes no random number from a generator that it was not given."""
+    work()  # whatever is loaded at the first use is there now
+    before = _global_random_state()
+    work()
+    expect(
+        _global_random_state() == before, "expected no draw from a global generator, seen its state changed"
+    )
+
+
+def _global_random_state() -> list[object]:
+    """Of Python's, numpy's and, where it is loaded, torch's global generator."""
+    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002  only read
     states: list[object] = [random.getstate(), name, np.asarray(keys).tolist(), rest]
     if "torch" in sys.modules:
         states.append(sys.modules["torch"].get_rng_state().tolist())
@@ -147,21 +161,23 @@ def global_random_state() -> list[object]:
 
 
 def expect_bounded_row_cost(what: str, work: Callable[[int], Callable[[], object]]) -> None:
-    """`work(n)` prepares a call on `n` rows: its Python steps must not grow with the rows, nor its time faster than they.
+    """`work(n)` prepares a call on `n` rows: no Python steps a row, no time that grows faster than the rows.
 
-    Steps are counted, not timed, so that a loop over rows is found on a busy machine as well, and nothing else is.
+    Steps are counted, not timed, so that a loop is found on a busy machine as well, and nothing else is.
     """
     few, many = work(FEW), work(MANY)
-    few(), many()  # fills whatever the plugin caches
+    for call in (few, many):
+        call()  # fills whatever the plugin remembers
     more = (_python_steps(many) - _python_steps(few)) / (MANY - FEW)
     expect(
         more <= STEPS_A_ROW,
-        f"{what}: expected array operations, seen {more:.1f} Python steps for each further row: a loop over rows?",
+        f"{what}: expected array operations, seen {more:.1f} Python steps for each row: a loop over rows?",
     )
     small, large = _seconds(few) / FEW, _seconds(many) / MANY
     expect(
         large <= SLOWER * small,
-        f"{what}: expected a row of {MANY:,} to cost no more than one of {FEW}, seen {large * 1e6:.1f} and {small * 1e6:.1f} µs",
+        f"{what}: expected a row of {MANY:,} to cost about as much as one of {FEW}, "
+        f"seen {large * 1e6:.1f} and {small * 1e6:.1f} µs",
     )
 
 
