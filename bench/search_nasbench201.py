@@ -1,7 +1,8 @@
 """What 150 evaluations find on NAS-Bench-201, for every data set and method.
 
 A search sees the mean validation accuracy of what it evaluates and nothing else; every label is counted; functionally
-equal cells are evaluated once. Three columns: the best validation accuracy found, the TEST accuracy of that cell, and the
+equal cells are evaluated once. Three columns: the best validation accuracy found, the TEST accuracy of that cell,
+and the
 best test accuracy among the evaluated (the oracle, which no search can choose; papers often print it).
 
     python bench/search_nasbench201.py [--processes 2] [--methods tiers random ...]
@@ -122,9 +123,9 @@ def page(lines: list[Shard], methods: list[str]) -> str:
     """The section of the results page."""
     text = [
         "## Searching NAS-Bench-201 with 150 labels",
-        "Best **validation** accuracy found / **test** accuracy of that cell / best test accuracy among the evaluated (oracle, "
-        "for comparison with papers only); mean ± sd. Labels: mean validation accuracy, all counted. Functionally equal cells "
-        "are evaluated once. Made by `bench/search_nasbench201.py`.",
+        "Best **validation** accuracy found / **test** accuracy of that cell / best test accuracy among the evaluated "
+        "(oracle, for comparison with papers only); mean ± sd. Labels: mean validation accuracy, all counted. "
+        "Functionally equal cells are evaluated once. Made by `bench/search_nasbench201.py`.",
     ]
     for dataset in DATASETS:
         rows: list[list[object]] = []
@@ -138,12 +139,22 @@ def page(lines: list[Shard], methods: list[str]) -> str:
             when = f"{np.mean(reached):.0f} ({len(reached)} of {len(at)})" if reached else f"– (0 of {len(at)})"
             rows.append([ABOUT[method], TRIALS, *(mean_sd(last[:, c], 2) for c in range(3)), when])
         published = PUBLISHED[dataset]
-        rows.append(["NAR as published (best by test among 250 looked up)", "1,506", published[0], "–", published[1], "–"])
-        head = ["method", "labels", "validation", "test of that cell", "oracle test", "evaluation of the best cell (runs)"]
+        rows.append(
+            ["NAR as published (best by test among 250 looked up)", "1,506", published[0], "–", published[1], "–"]
+        )
+        head = [
+            "method",
+            "labels",
+            "validation",
+            "test of that cell",
+            "oracle test",
+            "evaluation of the best cell (runs)",
+        ]
         text += [f"**{dataset}** ({limits(dataset)})", markdown(head, rows)]
     text.append(
-        "The published NAR figures spend 1,000 training, 256 validation and 250 looked-up labels and choose by test accuracy; "
-        "how many runs they average is not known. They stand here for orientation, not as a comparison at equal labels."
+        "The published NAR figures spend 1,000 training, 256 validation and 250 looked-up labels and choose by test "
+        "accuracy; how many runs they average is not known. "
+        "They stand here for orientation, not as a comparison at equal labels."
     )
     return "\n\n".join(text)
 

@@ -1,17 +1,13 @@
 """Costs as ratios, everything in one run on one thread.
 
 1. `tier` against `nar` at its published sizes: fit on 150 labels, then rank all 15,625 cells of NAS-Bench-201.
-2. Start of the command: `tierwise --help` and `tierwise ls` against a bare Python, and which heavy packages they import.
+2. Start of the command: `tierwise --help` and `tierwise ls` against a bare Python, and which heavy packages they
+import.
 
     python bench/speed.py
 """
 
 from __future__ import annotations
-
-import os
-
-for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = "1"
 
 import statistics
 import subprocess
@@ -61,7 +57,11 @@ def imported(arguments: list[str]) -> list[str]:
         "except SystemExit: pass\n"
         f"print('\\n' + ' '.join(m for m in {HEAVY!r} if m in sys.modules))"
     )
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split("\n")[-2].split()
+    return (
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        .stdout.split("\n")[-2]
+        .split()
+    )
 
 
 def main() -> None:
@@ -78,15 +78,21 @@ def main() -> None:
     rows = [[f"`{n}`", f"{c['fit']:.1f}", f"{c['rank']:.1f}", f"{c['total']:.1f}"] for n, c in costs.items()]
     text = [
         "## Speed",
-        f"Fit on {LABELS} labels and rank 15,625 cells, one thread: `nar` (published sizes) costs **{ratio:.0f} times** as much "
-        "CPU time as `tier`. Made by `bench/speed.py`.",
+        f"Fit on {LABELS} labels and rank 15,625 cells, one thread: `nar` (published sizes) costs "
+        f"**{ratio:.0f} times** as much CPU time as `tier`. Made by `bench/speed.py`.",
         markdown(["predictor", "fit, CPU s", "rank, CPU s", "both"], rows),
         markdown(
             ["command", "seconds", "times a bare Python", "heavy imports"],
-            [[f"`tierwise {n}`", f"{s:.2f}", f"{s / bare:.1f}", ", ".join(heavy[n]) or "none"] for n, s in starts.items()],
+            [
+                [f"`tierwise {n}`", f"{s:.2f}", f"{s / bare:.1f}", ", ".join(heavy[n]) or "none"]
+                for n, s in starts.items()
+            ],
         ),
     ]
-    write("speed", {"cpu_seconds": costs, "nar_to_tier": ratio, "start_seconds": {"python": bare, **starts}, "heavy": heavy})
+    write(
+        "speed",
+        {"cpu_seconds": costs, "nar_to_tier": ratio, "start_seconds": {"python": bare, **starts}, "heavy": heavy},
+    )
     put_section(Path(__file__).parents[1] / "docs" / "results.md", "speed", "\n\n".join(text))
     print("\n\n".join(text))
 

@@ -78,9 +78,7 @@ def commit() -> str | None:
 
 def main() -> None:
     """Measure, print a table, write the JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "study-overhead.json")
     out: Path = parser.parse_args().out
     data = make("benchmark", "nasbench201", dataset="cifar10")
@@ -98,12 +96,8 @@ def main() -> None:
         ms = measure(space, strategy, evaluator, marks)
         wall, cpu_ms = list(ms["wall"].values()), list(ms["cpu"].values())
         ratio = [round(wall[2] / wall[0], 2), round(cpu_ms[2] / cpu_ms[0], 2)]
-        rows.append(
-            {"space": name, "strategy": strategy, "ms": ms, "ratio": {"wall": ratio[0], "cpu": ratio[1]}}
-        )
-        cells = [f"{w:.2f} ({c:.2f})" for w, c in zip(wall, cpu_ms, strict=True)] + [
-            f"{ratio[0]} ({ratio[1]})"
-        ]
+        rows.append({"space": name, "strategy": strategy, "ms": ms, "ratio": {"wall": ratio[0], "cpu": ratio[1]}})
+        cells = [f"{w:.2f} ({c:.2f})" for w, c in zip(wall, cpu_ms, strict=True)] + [f"{ratio[0]} ({ratio[1]})"]
         print(f"{name:<20}{strategy:<12}" + "".join(f"{c:>14}" for c in cells) + f"   last: {marks[-1]:,}")
     about = {
         "tierwise": tierwise.__version__,

@@ -62,12 +62,8 @@ SPACES: dict[str, dict[str, Any]] = {
     "text_round_trip": {"format": lambda self, archs: [str(a)[::-1] for a in archs]},
     "bad_text_is_refused": {"check": lambda self, archs, texts=None: None},
     "sample_stays_inside": {"sample": lambda self, n, rng: Architectures(self, rng.integers(0, 6, (n, 3)))},
-    "sample_reaches_every_option": {
-        "sample": lambda self, n, rng: Architectures(self, rng.integers(0, 4, (n, 3)))
-    },
-    "mutate_changes_that_many_genes": {
-        "mutate": lambda self, archs, rng, genes=1: self.sample(len(archs), rng)
-    },
+    "sample_reaches_every_option": {"sample": lambda self, n, rng: Architectures(self, rng.integers(0, 4, (n, 3)))},
+    "mutate_changes_that_many_genes": {"mutate": lambda self, archs, rng, genes=1: self.sample(len(archs), rng)},
     "cross_takes_genes_of_the_parents": {"cross": lambda self, a, b, rng: self.sample(len(a), rng)},
     "neighbours_are_all_one_gene_moves": {
         "neighbours": lambda self, archs: tuple(x[1:] for x in Space.neighbours(self, archs))
@@ -76,9 +72,7 @@ SPACES: dict[str, dict[str, Any]] = {
     "narrowed_operations_obey": {"sample": _uniform_sample},
     "listing_is_exact": {"index": lambda self, archs: (Space.index(self, archs) + 1) % 125},
     "size_is_a_whole_number": {"size": property(lambda self: float(self.allowed.sum(1).prod()))},
-    "canonical_is_a_key_of_the_row": {
-        "canonical": lambda self, archs: np.arange(len(archs), dtype=np.uint64)
-    },
+    "canonical_is_a_key_of_the_row": {"canonical": lambda self, archs: np.arange(len(archs), dtype=np.uint64)},
     "graphs_are_padded_and_forward": {"graphs": _lower},
     "costs_agree_with_graphs": {"totals": lambda self, archs, **_: self.costs(archs).sum((1, 2, 3)) // 2},
     "empty_batches_work": {"sample": _no_empty_sample},
@@ -138,9 +132,7 @@ ENCODINGS: dict[str, dict[str, Any]] = {
     "float32_one_row_each": _with(lambda x, archs: x.astype(np.float64)),
     "features_are_finite": _with(lambda x, archs: np.where(x == 1, np.float32("nan"), x)),
     "fit_returns_self": {"fit": lambda self, archs, y=None: OneHot()},
-    "equal_input_gives_equal_features": _with(
-        lambda x, a: x + np.random.default_rng().random(x.shape, np.float32)
-    ),
+    "equal_input_gives_equal_features": _with(lambda x, a: x + np.random.default_rng().random(x.shape, np.float32)),
     "rows_are_independent": _with(lambda x, archs: x - x.mean(0)),
     "features_follow_the_rows": _with(lambda x, archs: np.sort(x, axis=0)),
     "batches_of_any_size": _with(lambda x, archs: x.squeeze()),
@@ -252,24 +244,18 @@ PREDICTORS: dict[str, dict[str, Any]] = {
     "equal_seeds_give_equal_scores": {"fit": _noisy_fit},
     "input_is_not_modified": {"fit": _greedy_fit},
     "global_random_numbers_are_left_alone": {"fit": _drawing_fit},
-    "settings_survive_a_clone": {
-        "__init__": lambda self, strength=0.001: setattr(self, "strength", strength * 2)
-    },
+    "settings_survive_a_clone": {"__init__": lambda self, strength=0.001: setattr(self, "strength", strength * 2)},
     "save_and_load_give_equal_predictions": {
         "restore": lambda self, s: Linear.restore(self, {**s, "weights": s["weights"] * 2})
     },
     "damaged_files_are_refused": {"load": classmethod(_sloppy_load)},
-    "scores_follow_the_rows": _scores(
-        lambda scores, archs: scores - scores.mean() if len(scores) else scores
-    ),
+    "scores_follow_the_rows": _scores(lambda scores, archs: scores - scores.mean() if len(scores) else scores),
     "narrowing_keeps_the_scores": _scores(lambda scores, archs: scores + archs.space.size),
     "learns_an_easy_target": _scores(lambda scores, archs: -scores),
     "refit_forgets": {"fit": _warm_fit},
     "equal_labels_are_no_error": {"fit": _stubborn_fit},
     "uncertainty_is_not_negative": {"predict": _unsure},
-    "tiers_are_in_range_and_ordered": {
-        "predict_tier": lambda self, archs: 2 - Linear.predict_tier(self, archs)
-    },
+    "tiers_are_in_range_and_ordered": {"predict_tier": lambda self, archs: 2 - Linear.predict_tier(self, archs)},
     "chances_of_tiers_sum_to_one": {"predict_tier_proba": lambda self, archs: np.ones((len(archs), 3))},
     "prediction_needs_a_fit": {"predict": _unfitted_ones},
     "bad_labels_are_refused": {"fit": _careless_fit},
@@ -326,9 +312,7 @@ class Boundless(Plain):
     """Fresh in the space, whatever the limits say."""
 
     def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-        unlimited = History(
-            **{**{f: getattr(history, f) for f in history.__dataclass_fields__}, "limits": {}}
-        )
+        unlimited = History(**{**{f: getattr(history, f) for f in history.__dataclass_fields__}, "limits": {}})
         return super().ask(unlimited, n, rng)
 
 

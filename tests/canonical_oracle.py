@@ -15,9 +15,7 @@ Term = tuple[object, ...]
 Value = tuple[tuple[Term, int], ...]  # sorted terms and how often each is summed up
 
 
-def canonical_form(
-    cell: Sequence[str], nodes: int, *, zero: str, identity: str, shared: Sequence[str]
-) -> str:
+def canonical_form(cell: Sequence[str], nodes: int, *, zero: str, identity: str, shared: Sequence[str]) -> str:
     """The smallest text of the network that this cell, one op an edge, computes."""
     output = _output(cell, nodes, zero, identity, shared)
     kinds: dict[int, str] = {}

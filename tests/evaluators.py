@@ -1,4 +1,6 @@
-"""Evaluators and strategies for the tests of studies: at the top level of a module, so that worker processes find them."""
+"""Evaluators and strategies for the tests of studies: at the top level of a module, so that worker processes find
+them.
+"""
 
 from __future__ import annotations
 

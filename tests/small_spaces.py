@@ -21,7 +21,7 @@ def tiny(nodes: int = 3, cls: type[Edges] = Edges) -> Edges:
 class Costed(Edges):
     """Cells whose two copies in the network have made-up costs."""
 
-    PER_OP = np.array([[0, 0], [0, 0], [40, 10], [300, 80], [5, 0]])
+    PER_OP = np.array([[0, 0], [0, 0], [40_000, 1_000], [300_000, 8_000], [5_000, 0]])
 
     def costs(self, archs: Architectures, *, classes: int = 10, shape: Shape = (3, 32, 32)) -> Any:
         full = np.zeros((len(archs), 2, self.nodes, self.nodes, 2), dtype=np.int64)
@@ -37,13 +37,9 @@ class Flat(Space):
     """Eighty independent choices, some of two and some of three options: far too many to list."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "flat", [Choice(f"layer/{k}", ("narrow", "wide", "deep")[: 2 + k % 2]) for k in range(80)]
-        )
+        super().__init__("flat", [Choice(f"layer/{k}", ("narrow", "wide", "deep")[: 2 + k % 2]) for k in range(80)])
 
     def graphs(self, archs: Architectures) -> Graphs:
         edge_op = np.zeros((len(archs), 2, 2), dtype=np.uint8)
         edge_op[:, 0, 1] = 1 + archs.genes[:, 0]
-        return Graphs(
-            np.full((len(archs), 2), 4, dtype=np.uint8), edge_op, ("narrow", "wide", "deep", "layer")
-        )
+        return Graphs(np.full((len(archs), 2), 4, dtype=np.uint8), edge_op, ("narrow", "wide", "deep", "layer"))

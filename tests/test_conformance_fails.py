@@ -37,9 +37,7 @@ def expect_failure(name: str, suite: Callable[..., None], *arguments: Any, **set
         suite(*arguments, **settings)
     assert name in caught.value.failures, f"another check failed instead: {caught.value}"
     assert f"{name}: " in str(caught.value)
-    suite(
-        *arguments, **settings, expected_failures=tuple(caught.value.failures)
-    )  # documented, they are no failure
+    suite(*arguments, **settings, expected_failures=tuple(caught.value.failures))  # documented, they are no failure
 
 
 @pytest.mark.parametrize("name", plugins.SPACES)
@@ -82,9 +80,7 @@ def orphan() -> Iterator[None]:
 def test_broken_executor(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "GRACE", 0.2)
     check = next(check for check in executor.CHECKS if check.__name__ == name)
-    with pytest.raises(
-        AssertionError, match="expected"
-    ):  # this check alone: the others would start processes as well
+    with pytest.raises(AssertionError, match="expected"):  # this check alone: the others would start processes as well
         check(executor.ExecutorCase(plugins.EXECUTORS[name]))
 
 

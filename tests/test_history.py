@@ -17,9 +17,7 @@ from tierwise.history import DONE, FAILED, WAITING, History, Known
 from tierwise.space import Space
 
 
-def history_of(
-    space: Space, genes: np.ndarray, values: np.ndarray | None = None, limits=None, costs=None
-) -> History:
+def history_of(space: Space, genes: np.ndarray, values: np.ndarray | None = None, limits=None, costs=None) -> History:
     archs = Architectures(space, genes)
     n = len(archs)
     return History(

@@ -34,9 +34,7 @@ def loaded_after(code: str) -> set[str]:
     """Packages that a new process has loaded after running `code`."""
     report = "\nimport json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
     environment = {**os.environ, "PYTHONWARNINGS": "error", "COLUMNS": "100"}
-    done = subprocess.run(
-        [sys.executable, "-c", code + report], capture_output=True, text=True, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 

@@ -43,7 +43,7 @@ def test_tiers_with_an_empty_and_a_constant_one() -> None:
     values, tiers = np.array([1.0, 2.0, 3.0, 5.0, 5.0, 4.0]), np.array([0, 0, 0, 2, 2, 3])
     ax = plots.tier_distributions(values, tiers, label="FLOPs (million)")
     assert [t.get_text() for t in ax.get_yticklabels()] == ["tier 4", "tier 3", "tier 2", "tier 1 (best)"]
-    assert [t.get_text() for t in ax.texts] == ["n = 1", "n = 2", "n = 0", "n = 3"]
+    assert [t.get_text() for t in ax.texts] == ["n = 3", "n = 0", "n = 2", "n = 1"]
     assert saved(ax)
     with pytest.raises(BadSetting):
         plots.tier_distributions(values, tiers[:2])

@@ -45,9 +45,7 @@ def test_an_unknown_setting_is_refused_by_name() -> None:
 
 def test_a_plugin_enters_by_the_same_door(monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = EntryPoint("mine", "tests.broken_plugins:Plain", GROUPS["strategy"])
-    monkeypatch.setattr(
-        registry, "entry_points", lambda group: [plugin] if group == GROUPS["strategy"] else []
-    )
+    monkeypatch.setattr(registry, "entry_points", lambda group: [plugin] if group == GROUPS["strategy"] else [])
     installed.cache_clear()
     try:
         assert list(installed("strategy")) == ["mine"]

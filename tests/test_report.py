@@ -48,9 +48,7 @@ class Page(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
         for name, value in attrs:
-            if name in ("src", "href", "xlink:href", "srcset", "action") and not (value or "").startswith(
-                "#"
-            ):
+            if name in ("src", "href", "xlink:href", "srcset", "action") and not (value or "").startswith("#"):
                 self.loads.append(value or "")
             if name == "id":
                 self.ids[value or ""] += 1
@@ -92,16 +90,12 @@ def read(path: Path) -> Page:
 def table() -> Table:
     plain = load()
     made_up = plain.metrics["accuracy"] + np.random.default_rng(0).normal(0, 0.2, 15_625)
-    return Table(
-        plain.name, plain.space, plain.metrics, plain.known_columns, {**plain.truth, "test_accuracy": made_up}
-    )
+    return Table(plain.name, plain.space, plain.metrics, plain.known_columns, {**plain.truth, "test_accuracy": made_up})
 
 
 @pytest.fixture(scope="module")
 def searched(table: Table) -> Study:
-    study = Study(
-        None, table.space, Evolution(tournament=4), table, notes=NOTES, limits={"params": 1e6}, seed=3
-    )
+    study = Study(None, table.space, Evolution(tournament=4), table, notes=NOTES, limits={"params": 1e6}, seed=3)
     study.run(60)
     return study
 
@@ -116,10 +110,7 @@ def test_the_numbers_of_a_search_on_the_benchmark(tmp_path: Path, searched: Stud
     rank = int(metrics.ranks(labels)[row])
     evaluated = test[table.space.index(searched.history().archs)]
     found = f"{best.metrics['accuracy']:.2f} %"
-    assert (
-        f"60 evaluations found an architecture with validation accuracy {found}: number {rank:,} of"
-        in page.text
-    )
+    assert f"60 evaluations found an architecture with validation accuracy {found}: number {rank:,} of" in page.text
     assert f"Random search needs {metrics.random_evaluations_needed(rank, 15_625):,} evaluations" in page.text
     assert f"Its test accuracy {test[row]:.2f} % number {metrics.ranks(test)[row]:,} of 15,625" in page.text
     assert f"Best test accuracy evaluated {evaluated.max():.2f} %" in page.text
@@ -199,9 +190,7 @@ def test_an_own_function_and_hostile_texts(tmp_path: Path) -> None:
 
 
 def test_a_study_with_little_or_nothing(tmp_path: Path) -> None:
-    study = Study(
-        None, NASBench201(), Random(), lambda arch: {"reward": float(arch.genes[0])}, maximize="reward"
-    )
+    study = Study(None, NASBench201(), Random(), lambda arch: {"reward": float(arch.genes[0])}, maximize="reward")
     assert "No result yet" in read(write_report(study, None, tmp_path / "r.html", predictor=forest())).text
     study.run(3)
     page = read(write_report(study, None, tmp_path / "r.html", predictor=forest()))
@@ -228,9 +217,7 @@ def test_a_predictor_with_tiers_of_its_own(tmp_path: Path, searched: Study, tabl
         def predict_tier(self, archs: Any) -> Any:
             return (archs.genes[:, 0] > 0).astype(int)
 
-    page = read(
-        write_report(searched, table, tmp_path / "r.html", predictor=Own(n_estimators=5, random_state=0))
-    )
+    page = read(write_report(searched, table, tmp_path / "r.html", predictor=Own(n_estimators=5, random_state=0)))
     assert "Sizes, best first: 3,125, 12,500." in page.text
 
 

@@ -85,15 +85,13 @@ def test_no_file_is_a_new_study_to_run_and_an_error_to_look_at(tmp_path: Path):
     (tmp_path / "empty.db").touch()
     with Study(tmp_path / "empty.db", **SETTINGS) as study:
         assert study.run(3) == {"trials": 3}
+    (tmp_path / "nothing.db").touch()
     with pytest.raises(NotAStudy):
-        (tmp_path / "nothing.db").touch()
         open_study(tmp_path / "nothing.db")
 
 
 @pytest.mark.parametrize("name", [":memory:", "file:x?mode=memory", "a b%20#?.db", "ü.db"])
-def test_a_name_is_a_name_whatever_sqlite_makes_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-):
+def test_a_name_is_a_name_whatever_sqlite_makes_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
     monkeypatch.chdir(tmp_path)
     with Study(name, **SETTINGS) as study:
         study.run(3)
@@ -125,9 +123,7 @@ def test_a_study_cut_anywhere_is_refused_or_lost_nothing(tmp_path_factory, whole
 
 @settings(max_examples=80, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_a_study_of_flipped_bytes_is_read_or_refused_but_nothing_else(
-    tmp_path_factory, whole: Path, seed: int
-):
+def test_a_study_of_flipped_bytes_is_read_or_refused_but_nothing_else(tmp_path_factory, whole: Path, seed: int):
     draw = random.Random(seed)
     broken = bytearray(whole.read_bytes())
     for _ in range(draw.randint(1, 20)):
@@ -170,9 +166,7 @@ OTHER_SETTINGS = {
 def test_a_study_of_something_else_is_named_and_kept(tmp_path: Path, name: str):
     first = begin(tmp_path / "study.db")
     expected = {"space": "allowed", "limits given": "limits", "strategy settings": "strategy"}.get(name, name)
-    with pytest.raises(
-        WrongStudy, match=f"study.db: is a study with {expected} .* not .*; give the same {expected}"
-    ):
+    with pytest.raises(WrongStudy, match=f"study.db: is a study with {expected} .* not .*; give the same {expected}"):
         Study(tmp_path / "study.db", **{**SETTINGS, **OTHER_SETTINGS[name]})
     with Study(tmp_path / "study.db", **SETTINGS) as study:
         assert contents(study) == first
@@ -280,12 +274,7 @@ def unwritable(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "unwritable"
     folder.mkdir()
     root = os.geteuid() == 0  # no permission binds root: a mount does
-    if (
-        root
-        and subprocess.run(
-            ["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, check=False
-        ).returncode
-    ):
+    if root and subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, check=False).returncode:
         pytest.skip("root without the right to mount: nothing here is unwritable")
     try:
         begin(folder / "study.db")
@@ -438,9 +427,7 @@ def test_looking_never_changes_a_study(tmp_path: Path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["study.db", "study.db.lock"]
 
 
-def test_another_program_in_the_middle_of_a_transaction_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_another_program_in_the_middle_of_a_transaction_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tierwise.store.LOCK_WAIT", 0.05)
     begin(tmp_path / "study.db")
     db = sqlite3.connect(tmp_path / "study.db", isolation_level=None)

@@ -62,7 +62,9 @@ class Architectures(Sequence[Architecture]):
             raise BadArchitecture(
                 f"gene array of shape {np.shape(genes)}", f"space {space.name} needs (n, {len(space.choices)})"
             )
-        if rows.dtype != genes.dtype and not np.array_equal(rows, genes):  # a cast would make another architecture of it
+        if rows.dtype != genes.dtype and not np.array_equal(
+            rows, genes
+        ):  # a cast would make another architecture of it
             raise BadArchitecture("gene array", f"genes are whole numbers of -1 to {LARGEST_GENE}")
         self.space = space
         self.genes: Genes = rows
@@ -74,7 +76,9 @@ class Architectures(Sequence[Architecture]):
         if isinstance(items, Architectures):
             return items
         if space is None:
-            raise BadArchitecture("a list of architectures", "say which space they are of: Architectures.of(list, space)")
+            raise BadArchitecture(
+                "a list of architectures", "say which space they are of: Architectures.of(list, space)"
+            )
         for item in items:
             if item.space != space.name:
                 raise BadArchitecture(str(item), f"not of space {space.name}")
@@ -122,7 +126,9 @@ class Architectures(Sequence[Architecture]):
         return np.isin(self.keys(), other.keys())
 
     def chunks(self, rows: int = 65_536) -> Iterator[Architectures]:
-        """The batch in pieces of at most `rows`, so that features of a whole space never lie in memory at once; of nothing, one empty piece."""
+        """The batch in pieces of at most `rows`, so that features of a whole space never lie in memory at once; of
+        nothing, one empty piece.
+        """
         for start in range(0, max(1, len(self)), rows):
             yield self[start : start + rows]
 
@@ -169,5 +175,8 @@ class Graphs:
         place = {int(v): k for k, v in enumerate(kept)}
         return Graph(
             tuple(self.ops[nodes[v] - 1] for v in kept),
-            tuple((place[int(i)], place[int(j)], self.ops[edges[i, j] - 1]) for i, j in zip(*np.nonzero(edges), strict=True)),
+            tuple(
+                (place[int(i)], place[int(j)], self.ops[edges[i, j] - 1])
+                for i, j in zip(*np.nonzero(edges), strict=True)
+            ),
         )

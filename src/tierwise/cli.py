@@ -40,7 +40,9 @@ def run(
     executor: Annotated[str, typer.Option(help="Where evaluations run: inline or local.")] = "inline",
     workers: Annotated[int, typer.Option(help="Processes of executor local.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Evaluations in flight at once.")] = None,
-    study: Annotated[Path | None, typer.Option(help="Study file [default: runs/BENCHMARK-DATASET-STRATEGY-SEED.db]")] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="Study file [default: runs/BENCHMARK-DATASET-STRATEGY-SEED.db]")
+    ] = None,
     table: TablePath = None,
     report: Annotated[bool, typer.Option(help="Write the report page at the end.")] = True,
 ) -> None:

@@ -80,9 +80,7 @@ class Columns:
         for row, arch in zip(rows, archs, strict=True):
             at = len(self.rows)
             if len(arch.genes) != self._genes.shape[1]:
-                raise ValueError(
-                    f"trial {row.id} has {len(arch.genes)} genes, the space {self._genes.shape[1]}"
-                )
+                raise ValueError(f"trial {row.id} has {len(arch.genes)} genes, the space {self._genes.shape[1]}")
             self._genes[at] = arch.genes
             self._canon[at] = row.canon
             self._place[row.canon] = at
@@ -123,9 +121,7 @@ class Columns:
         arch = Architecture(self.space.name, tuple(self._genes[position].tolist()))
         return Trial(row.id, arch, row.state, row.why, row.metrics, row.error)
 
-    def history(
-        self, seed: int, total: int, limits: Mapping[str, Limit], costs: Mapping[str, Any]
-    ) -> History:
+    def history(self, seed: int, total: int, limits: Mapping[str, Limit], costs: Mapping[str, Any]) -> History:
         """The columns as they are now; what a later result would change is copied."""
         n = len(self)
         return History(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +34,15 @@ def fail(error: TierwiseError) -> None:
 
 
 @contextlib.contextmanager
-def progress(study: Study, trials: int) -> Iterator[Callable[[Study], None]]:
+def progress(study: Study, trials: int) -> Generator[Callable[[Study], None]]:
     """A bar of evaluations with the best so far, the training time spent and the time left."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=_err) as bar:
         task = bar.add_task("beginning", total=trials, completed=study.finished)
 
@@ -65,7 +71,10 @@ def finish(study: Study, data: Any, reasons: dict[str, Any], again: str) -> None
         best(study, data, 5)
         failed = sum(t.state == "failed" for t in study.trials())
         extra = f", {failed} failed" if failed else ""
-        say(f"{study.finished} labels used{extra}; {_duration(study.seconds)} of training; study: [bold]{study.path}[/bold]")
+        say(
+            f"{study.finished} labels used{extra}; {_duration(study.seconds)} of training; "
+            f"study: [bold]{study.path}[/bold]"
+        )
     elif study.finished:
         first = next(t for t in study.trials() if t.state == "failed")
         say(f"every evaluation failed; the first said: {escape((first.error or '').splitlines()[-1])}")
@@ -94,7 +103,12 @@ def ranking(ranked: Ranking, count: int) -> None:
         table.add_column(name, justify="left" if name == "architecture" else "right")
     texts = ranked.archs.space.format(ranked.archs[:count])
     for k, text in enumerate(texts):
-        numbers = f"{ranked.score[k]:.3f}", f"{ranked.std[k]:.3f}", str(ranked.tier[k] + 1), f"{ranked.chances[k].max():.2f}"
+        numbers = (
+            f"{ranked.score[k]:.3f}",
+            f"{ranked.std[k]:.3f}",
+            str(ranked.tier[k] + 1),
+            f"{ranked.chances[k].max():.2f}",
+        )
         table.add_row(str(k + 1), *numbers, escape(text))
     _out.print(table)
 

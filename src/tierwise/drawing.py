@@ -124,8 +124,7 @@ def _parts(
     circles = [_pill(nodes[v], names[v], (box.x, box.y), box.width, box.height) for v, box in boxes]
     labelled = [k for k in which_edges if labels[k]]
     pills = [
-        _pill(edges[k][2], labels[k], picture.routes[k].label, _pill_width(labels[k]), LABEL_HEIGHT)
-        for k in labelled
+        _pill(edges[k][2], labels[k], picture.routes[k].label, _pill_width(labels[k]), LABEL_HEIGHT) for k in labelled
     ]
     return [*lines, *circles, *pills]
 

@@ -61,9 +61,7 @@ def layout(widths: list[float], ends: Ends, labels: list[float]) -> Layout:
     layer = _layers(len(widths), ends)
     order = _order(layer, ends)
     xs, columns = _columns(widths, ends, labels, layer)
-    rows = {
-        (at, key): _slot(k, len(keys)) * SLOT for at, keys in enumerate(order) for k, key in enumerate(keys)
-    }
+    rows = {(at, key): _slot(k, len(keys)) * SLOT for at, keys in enumerate(order) for k, key in enumerate(keys)}
     top = min(rows.values(), default=0.0) - NODE_HEIGHT / 2 - MARGIN
     boxes = [Box(xs[at], rows[at, ("node", v)] - top, widths[v]) for v, at in enumerate(layer)]
     routes: list[Route] = []
@@ -147,16 +145,12 @@ def _slot(k: int, n: int) -> float:
     return k - (n - 1) / 2
 
 
-def _columns(
-    widths: list[float], ends: Ends, labels: list[float], layer: list[int]
-) -> tuple[list[float], list[float]]:
+def _columns(widths: list[float], ends: Ends, labels: list[float], layer: list[int]) -> tuple[list[float], list[float]]:
     """Centre and width of every column; a gap is as wide as the labels that can only lie in it."""
     columns = [max(w for w, at in zip(widths, layer, strict=True) if at == k) for k in range(max(layer) + 1)]
     xs = [MARGIN + columns[0] / 2]
     for at, (left, right) in enumerate(pairwise(columns)):
-        inside = [
-            w for w, (i, j) in zip(labels, ends, strict=True) if layer[i] == at and layer[j] == at + 1 and w
-        ]
+        inside = [w for w, (i, j) in zip(labels, ends, strict=True) if layer[i] == at and layer[j] == at + 1 and w]
         gap = max([GAP, *(w + LABEL_ROOM for w in inside)])
         xs.append(xs[-1] + left / 2 + gap + right / 2)
     return xs, columns
@@ -176,9 +170,7 @@ def _ports(layer: list[int], ends: Ends, rows: dict[tuple[int, Key], float]) -> 
     return list(zip(leave, reach, strict=True))
 
 
-def _route(
-    source: Box, target: Box, passing: list[tuple[float, float, float]], port: tuple[float, float]
-) -> Route:
+def _route(source: Box, target: Box, passing: list[tuple[float, float, float]], port: tuple[float, float]) -> Route:
     """From the right of one node, level across the columns between, to the left of the other."""
     start = source.x + source.width / 2 - _inset(port[0]), source.y + port[0]
     tip = target.x - target.width / 2 + _inset(port[1]), target.y + port[1]
@@ -219,9 +211,7 @@ def _labelled(routes: list[Route], boxes: list[Box], labels: list[float]) -> lis
         costs: dict[Point, float] = {}
         for place, (x, y) in enumerate(points):
             box = Box(x, y, labels[k], LABEL_HEIGHT)
-            covered = sum(
-                abs(px - x) < box.width / 2 + 2 and abs(py - y) < box.height / 2 + 2 for px, py in others
-            )
+            covered = sum(abs(px - x) < box.width / 2 + 2 and abs(py - y) < box.height / 2 + 2 for px, py in others)
             costs[x, y] = 1000 * sum(_touch(box, t) for t in taken) + 5 * covered + 4 * abs(place / half - 1)
         x, y = min(costs, key=lambda p: costs[p])
         taken.append(Box(x, y, labels[k], LABEL_HEIGHT))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tierwise.architecture import Architectures
+from tierwise.drawing import svg
 from tierwise.errors import BadSetting
 from tierwise.study import Study
 
@@ -26,7 +27,15 @@ def _rows(study: Study) -> list[dict[str, Any]]:
     trials = study.trials()
     texts = study.space.format(Architectures.of([t.arch for t in trials], study.space))
     return [
-        {"trial": t.id, "architecture": text, "genes": t.arch.gene_text, "state": t.state, **t.metrics, "why": dict(t.why), "error": t.error}
+        {
+            "trial": t.id,
+            "architecture": text,
+            "genes": t.arch.gene_text,
+            "state": t.state,
+            **t.metrics,
+            "why": dict(t.why),
+            "error": t.error,
+        }
         for t, text in zip(trials, texts, strict=True)
     ]
 
@@ -49,4 +58,5 @@ def _svg(study: Study, path: Path) -> None:
     found = study.best()
     if not found:
         raise BadSetting("export", "svg", "a study with at least one finished trial")
-    path.write_text(study.space.graph(found[0].arch)._repr_svg_(), encoding="utf-8")
+    graph = study.space.graph(found[0].arch)
+    path.write_text(svg(graph.nodes, graph.edges, title=str(found[0].arch)), encoding="utf-8")

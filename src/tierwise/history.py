@@ -174,9 +174,7 @@ class History:
             state=np.concatenate([self.state, np.full(n, WAITING, np.uint8)]),
             canon=np.concatenate([self.canon, keys]),
             known=self.known.plus(keys),
-            metrics={
-                name: np.concatenate([column, np.full(n, np.nan)]) for name, column in self.metrics.items()
-            },
+            metrics={name: np.concatenate([column, np.full(n, np.nan)]) for name, column in self.metrics.items()},
             ids=np.concatenate([self.ids, np.full(n, -1)]),
         )
 

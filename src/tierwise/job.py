@@ -126,9 +126,7 @@ def arguments(function: Callable[..., Any]) -> tuple[int, bool]:
 def check_evaluator(function: object) -> None:
     """Raises BadSetting for what can never be an evaluator, before anything is evaluated."""
     if not callable(function) or isinstance(function, type):
-        raise BadSetting(
-            "evaluator", function, "a function of an architecture, or of an architecture and a job"
-        )
+        raise BadSetting("evaluator", function, "a function of an architecture, or of an architecture and a job")
     needed, _ = arguments(function)
     if needed not in (1, 2):
         raise BadSetting("evaluator", f"{function!r} of {needed} arguments", "f(arch) or f(arch, job)")

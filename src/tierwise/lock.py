@@ -32,7 +32,5 @@ def driver_lock(path: Path | None) -> Generator[None]:
             raise StudyLocked(path, f"is being driven by {holder}; wait for it or stop it") from error
         with contextlib.suppress(OSError):  # a full disk: the name of the holder is a courtesy
             file.truncate(0)
-            os.write(
-                file.fileno(), f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode()
-            )
+            os.write(file.fileno(), f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
         yield

@@ -132,9 +132,7 @@ class Loop:
             position = self.queue.pop(0)
             arch = self.columns.archs[position]
             self.flying[
-                self.engine.submit(
-                    evaluate, self.evaluator, arch, self._job(position), self.columns.objective
-                )
+                self.engine.submit(evaluate, self.evaluator, arch, self._job(position), self.columns.objective)
             ] = [position]
 
     def _job(self, position: int) -> Job:

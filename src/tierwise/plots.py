@@ -75,11 +75,14 @@ def search_curve(
     with rc_context(STYLE):
         ax = _axes(ax)
         found = np.asarray(best, dtype=np.float64)
-        seen = [np.nanmin(found[len(found) // 8 :]), np.nanmax(found)]  # values that must be inside the frame
+        seen = [
+            float(np.nanmin(found[len(found) // 8 :])),
+            float(np.nanmax(found)),
+        ]  # values that must be inside the frame
         if band is not None:
             low, high = np.asarray(band, dtype=np.float64)
             ax.fill_between(_counts(low), low, high, color=QUIET, alpha=0.22, lw=0, label="random, 10–90 %")
-            seen.append(low[len(low) // 12])
+            seen.append(float(low[len(low) // 12]))
         if mean is not None:
             ax.plot(_counts(mean), np.asarray(mean), color=QUIET, ls=(0, (5, 2)), label="random, mean")
         ax.step(_counts(found), found, where="post", color=FIND, lw=2.4, label="this search")
@@ -99,9 +102,7 @@ def _counts(values: ArrayLike) -> NDArray[np.int64]:
     return np.arange(1, np.size(values) + 1)
 
 
-def tier_distributions(
-    values: ArrayLike, tiers: ArrayLike, *, label: str = "FLOPs", ax: Axes | None = None
-) -> Axes:
+def tier_distributions(values: ArrayLike, tiers: ArrayLike, *, label: str = "FLOPs", ax: Axes | None = None) -> Axes:
     """How a cost is distributed in each tier: one ridge a tier, the best on top, with its median.
 
     values: (n,) costs. tiers: (n,) tier of each, 0 = best. An empty tier has an empty row. Raises BadSetting.

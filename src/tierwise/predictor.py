@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from abc import abstractmethod
@@ -68,7 +67,7 @@ class Predictor(BaseEstimator):
         part = target.with_name(target.name + ".part")
         with part.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **cast(dict[str, Any], arrays))
-        os.replace(part, target)
+        part.replace(target)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -134,7 +133,9 @@ def score_and_std(predictor: Predictor, archs: Architectures) -> tuple[Scores, S
     return np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
 
 
-def top(predictor: Scorer, archs: Architectures, k: int, *, exclude: Architectures | None = None) -> tuple[NDArray[np.int64], Scores]:
+def top(
+    predictor: Scorer, archs: Architectures, k: int, *, exclude: Architectures | None = None
+) -> tuple[NDArray[np.int64], Scores]:
     """Rows and scores of the `k` best of `archs`, best first, without those in `exclude`; ties in row order."""
     scores = score_all(predictor, archs)
     if exclude is not None and len(exclude):

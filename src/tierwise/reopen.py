@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ class _Named:
 
 
 @contextlib.contextmanager
-def reopen(path: Path, table: Path | None) -> Iterator[tuple[Study, Any]]:
-    """The study and its benchmark, to look at. Raises StudyError; WrongStudy for one that no benchmark was noted for."""
+def reopen(path: Path, table: Path | None) -> Generator[tuple[Study, Any]]:
+    """The study and its benchmark, to look at. Raises StudyError; WrongStudy for one that no benchmark was noted
+    for.
+    """
     settings, _ = open_study(path)
     noted = settings.get("notes", {}).get("benchmark")
     if not noted:

@@ -54,14 +54,10 @@ def _header(facts: Facts) -> Html:
     where = facts.truth.table.name if facts.truth else study.space.name
     kind = tag("p", f"tierwise report · {where} · strategy {study.strategy!r}", "kind")
     if not n:
-        return join(
-            [kind, tag("h1", f"No result yet: {len(facts.trials)} trials, none finished with a value.")]
-        )
+        return join([kind, tag("h1", f"No result yet: {len(facts.trials)} trials, none finished with a value.")])
     value = facts.number(float(facts.y[facts.best[0]]))
     if facts.truth is None:
-        return join(
-            [kind, tag("h1", f"The best of {n:,} evaluated architectures has {facts.objective} {value}.")]
-        )
+        return join([kind, tag("h1", f"The best of {n:,} evaluated architectures has {facts.objective} {value}.")])
     row, size = _best_row(facts, facts.truth), int(np.isfinite(facts.truth.labels).sum())
     rank = int(metrics.ranks(facts.truth.labels)[row])
     needed = metrics.random_evaluations_needed(rank, size)
@@ -96,9 +92,7 @@ def _summary(facts: Facts) -> Html:
     else:
         rows.append(("Time of the evaluations", _duration(study.seconds), "summed over all of them"))
     if facts.wall_seconds is not None:
-        rows.append(
-            ("Real time", _duration(facts.wall_seconds), "first proposal to last result, pauses included")
-        )
+        rows.append(("Real time", _duration(facts.wall_seconds), "first proposal to last result, pauses included"))
     lines = [(name, join([tag("b", value), tag("small", note)])) for name, value, note in rows]
     return section("Summary", tag("div", table([], lines, "summary"), "sheet"))
 
@@ -178,9 +172,7 @@ def _agreement(facts: Facts, ranked: Ranked, truth: Truth) -> Html:
     )
     judged = join([tag("div", table(head, rows, "numbers"), "sheet"), tag("p", note, "note")])
     picture = figure(ax, "Predicted against true rank", "square")
-    return section(
-        "Predicted against true order", tag("div", join([picture, tag("div", judged)]), "pair uneven")
-    )
+    return section("Predicted against true order", tag("div", join([picture, tag("div", judged)]), "pair uneven"))
 
 
 def _trials(facts: Facts) -> Html | str:
@@ -189,9 +181,7 @@ def _trials(facts: Facts) -> Html | str:
     notation = facts.study.space.format(facts.archs)
     rows: list[list[object]] = []
     for t, name in zip(facts.trials, notation, strict=True):
-        value = (
-            facts.number(t.metrics[facts.study.objective]) if facts.study.objective in t.metrics else t.state
-        )
+        value = facts.number(t.metrics[facts.study.objective]) if facts.study.objective in t.metrics else t.state
         rows.append([t.id, tag("code", name), value, why(facts, t.id - 1).removeprefix("Why proposed: ")])
     content = table(["Trial", "Architecture", facts.objective, "Why proposed"], rows, "trials")
     summary = tag("summary", f"Show all {len(rows):,} trials")
@@ -199,9 +189,7 @@ def _trials(facts: Facts) -> Html | str:
 
 
 def _failures(facts: Facts) -> Html | str:
-    rows = [
-        (t.id, tag("code", str(t.arch)), _reason(t.error or "")) for t in facts.trials if t.state == "failed"
-    ]
+    rows = [(t.id, tag("code", str(t.arch)), _reason(t.error or "")) for t in facts.trials if t.state == "failed"]
     if not rows:
         return ""
     return section("Failed trials", tag("div", table(["Trial", "Architecture", "Reason"], rows), "sheet"))
@@ -231,9 +219,7 @@ def _reproduce(facts: Facts) -> Html:
         *((name.capitalize(), _noted(value)) for name, value in study.notes.items()),
         ("Versions", ", ".join([f"tierwise {__version__}", *_versions()])),
     ]
-    return section(
-        "How to reproduce", tag("pre", line) if line else "", tag("div", table([], settings), "sheet")
-    )
+    return section("How to reproduce", tag("pre", line) if line else "", tag("div", table([], settings), "sheet"))
 
 
 def _versions() -> list[str]:

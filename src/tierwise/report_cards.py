@@ -25,9 +25,7 @@ def best_cards(facts: Facts) -> Html | str:
 def _card(facts: Facts, place: int, position: int) -> Html:
     one, trial = facts.archs[np.array([position])], facts.trials[position]
     graph, notation = facts.study.space.graph(trial.arch), facts.study.space.format(one)[0]
-    picture = drawing.svg(graph.nodes, graph.edges, title=notation).replace(
-        ' xmlns="http://www.w3.org/2000/svg"', ""
-    )
+    picture = drawing.svg(graph.nodes, graph.edges, title=notation).replace(' xmlns="http://www.w3.org/2000/svg"', "")
     known = [("Trial", f"{trial.id:,}")]
     if facts.truth is not None:
         known.append(("True rank", rank_text(facts, facts.truth.labels, position).removeprefix("number ")))

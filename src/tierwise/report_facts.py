@@ -121,9 +121,7 @@ def gather(study: Study, benchmark: Table | None, predictor: Any) -> Facts:
 def tiers_of(predictor: Any, archs: Architectures, scores: Column, edges: Column | None) -> NDArray[np.int64]:
     """(n,) tiers, 0 = best: the predictor's own, else those between the `edges` of the scores."""
     if edges is None:
-        return np.concatenate(
-            [np.asarray(predictor.predict_tier(part), dtype=np.int64) for part in archs.chunks()]
-        )
+        return np.concatenate([np.asarray(predictor.predict_tier(part), dtype=np.int64) for part in archs.chunks()])
     return (edges[None, :] > scores[:, None]).sum(1).astype(np.int64)
 
 
@@ -211,9 +209,7 @@ def compare(facts: Facts, ranked: Ranked, truth: Truth, *, percent: float = 5.0,
     labels = truth.labels[rows]
     seen = np.isin(space.canonical(ranked.archs), space.canonical(facts.archs[facts.done]))
     ways = {f"predictor {ranked.name}": ranked.scores}
-    ways |= {
-        {"params": "parameters", "flops": "FLOPs"}[name]: column for name, column in ranked.costs.items()
-    }
+    ways |= {{"params": "parameters", "flops": "FLOPs"}[name]: column for name, column in ranked.costs.items()}
     judged = [_judge(name, scores, labels, seen, percent, k) for name, scores in ways.items()]
     n = int(np.isfinite(labels).sum())
     judged.append(Scored("random order (expected)", 0.0, 0.0, 0.0, percent / 100, (n + 1) / (k + 1)))
@@ -223,9 +219,7 @@ def compare(facts: Facts, ranked: Ranked, truth: Truth, *, percent: float = 5.0,
     return judged
 
 
-def _judge(
-    name: str, scores: Column, labels: Column, seen: NDArray[np.bool_], percent: float, k: int
-) -> Scored:
+def _judge(name: str, scores: Column, labels: Column, seen: NDArray[np.bool_], percent: float, k: int) -> Scored:
     return Scored(
         name,
         metrics.kendall_tau(scores, labels),
@@ -241,11 +235,7 @@ def command(facts: Facts) -> str:
     study, noted = facts.study, facts.study.notes.get("benchmark")
     try:
         call = ast.parse(repr(study.strategy), mode="eval").body
-        if (
-            not isinstance(noted, dict)
-            or not isinstance(call, ast.Call)
-            or not isinstance(call.func, ast.Name)
-        ):
+        if not isinstance(noted, dict) or not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
             return ""
         given = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
         points = registry.installed("strategy").items()
@@ -257,10 +247,7 @@ def command(facts: Facts) -> str:
     words += [part for key, value in noted.items() if key != "name" for part in (f"--{key}", str(value))]
     words += ["--strategy", name]
     words += [
-        part
-        for key, value in given.items()
-        if value != usual.get(str(key))
-        for part in ("--option", f"{key}={value}")
+        part for key, value in given.items() if value != usual.get(str(key)) for part in ("--option", f"{key}={value}")
     ]
     words += ["--trials", str(len(facts.trials)), "--seed", str(study.seed)]
     for key, (least, most) in study.limits.items():

@@ -34,9 +34,7 @@ def join(parts: Iterable[object]) -> Html:
 
 def tag(name: str, content: object, kind: str = "") -> Html:
     """One element, perhaps with a class."""
-    return Html(
-        f'<{name} class="{kind}">{text(content)}</{name}>' if kind else f"<{name}>{text(content)}</{name}>"
-    )
+    return Html(f'<{name} class="{kind}">{text(content)}</{name}>' if kind else f"<{name}>{text(content)}</{name}>")
 
 
 def section(title: str, *parts: object) -> Html:
@@ -48,9 +46,7 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]], kind: str = 
     """A table whose first column names the row; without `head` no head line."""
     first = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
     lines = [
-        f'<tr><th scope="row">{text(row[0])}</th>'
-        + "".join(f"<td>{text(cell)}</td>" for cell in row[1:])
-        + "</tr>"
+        f'<tr><th scope="row">{text(row[0])}</th>' + "".join(f"<td>{text(cell)}</td>" for cell in row[1:]) + "</tr>"
         for row in rows
     ]
     top = f"<thead><tr>{first}</tr></thead>" if head else ""

@@ -47,9 +47,7 @@ def asked(position: int, arch: Architecture, canon: int, why: Mapping[str, Any],
         return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
 
     reason = json.loads(json.dumps(dict(why), default=plain), parse_constant=lambda _: None)
-    return Row(
-        position, arch.gene_text, canon, reason, "waiting", 1, seen, None, {}, None, time.time(), None, None
-    )
+    return Row(position, arch.gene_text, canon, reason, "waiting", 1, seen, None, {}, None, time.time(), None, None)
 
 
 def to_stored(row: Row) -> tuple[Any, ...]:
@@ -96,6 +94,4 @@ def _require(holds: bool, otherwise: str) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(cast(float, value))
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(cast(float, value))

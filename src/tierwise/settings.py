@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,7 @@ from tierwise.history import Limit
 from tierwise.space import Space
 from tierwise.store import Store
 
-_ADDRESS = re.compile(
-    r" at 0x[0-9a-fA-F]+"
-)  # in the text of an object without its own: another one in every process
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # in the text of an object without its own: another one in every process
 
 
 def describe(
@@ -67,13 +65,9 @@ def _short(value: object) -> str:
 
 def as_limit(name: str, value: float | Sequence[float]) -> Limit:
     """(least, most) of a limit given as such, or as the most alone. Raises BadSetting."""
-    try:
-        pair = (
-            list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [-math.inf, value]
-        )
-        least, most = (float(cast(float, x)) for x in pair)
-    except (TypeError, ValueError):
-        least, most = math.nan, math.nan
+    pair = value if isinstance(value, tuple | list) else (-math.inf, value)
+    numbers = [float(x) for x in pair if isinstance(x, int | float | np.number)]
+    least, most = numbers if len(numbers) == len(pair) == 2 else (math.nan, math.nan)
     if not least <= most:
         raise BadSetting(f"limit {name}", value, "a number (at most), or (least, most)")
     return least, most

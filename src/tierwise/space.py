@@ -126,7 +126,7 @@ class Space(ABC):
         return self._cache["all"]
 
     def index(self, archs: Architectures) -> NDArray[np.int64]:
-        """(n,) the row of each in ``enumerate()``, -1 for what is outside. Raises TooLarge where rows pass 64 bits."""
+        """(n,) the row of each in ``enumerate()``, -1 outside. Raises TooLarge where rows pass 64 bits."""
         if self.size >= 2**63:
             raise TooLarge(self.name, self.size, 2**63 - 1)
         rank = np.where(self.allowed, self.allowed.cumsum(1) - 1, -1)
@@ -228,7 +228,9 @@ class Space(ABC):
 
 
 def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A bijection of 64-bit numbers that scatters them (SplitMix64's finaliser): sums of mixed values tell multisets apart."""
+    """A bijection of 64-bit numbers that scatters them (SplitMix64's finaliser): sums of mixed values tell multisets
+    apart.
+    """
     z = x + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

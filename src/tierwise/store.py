@@ -134,9 +134,7 @@ class Store:
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 break
-            except (
-                sqlite3.OperationalError
-            ) as error:  # this statement alone does not wait for others by itself
+            except sqlite3.OperationalError as error:  # this statement alone does not wait for others by itself
                 if _code(error) not in BUSY or time.monotonic() > until:
                     raise
                 time.sleep(0.01)
@@ -168,15 +166,11 @@ class Store:
                 self._name, f"cannot be reached ({error.strerror}); give a path that you may read"
             ) from error
         except sqlite3.IntegrityError as error:
-            raise StudyLocked(
-                self._name, f"was changed by another driver ({error}); open it again"
-            ) from error
+            raise StudyLocked(self._name, f"was changed by another driver ({error}); open it again") from error
         except sqlite3.DatabaseError as error:
             code, kept = _code(error), "what was told before is kept"
             if code in NO_WRITING:
-                raise CannotWrite(
-                    self._name, f"{error}; make the file and its folder writable; {kept}"
-                ) from error
+                raise CannotWrite(self._name, f"{error}; make the file and its folder writable; {kept}") from error
             if code in NO_ROOM:
                 raise CannotWrite(
                     self._name, f"{error}; free disk space, then run the same line again; {kept}"
@@ -234,9 +228,7 @@ class Store:
             try:
                 rows.append(from_stored(values, position))
             except (ValueError, TypeError, OverflowError, RecursionError) as error:
-                raise NotAStudy(
-                    self._name, f"trial {values[0]} is damaged ({error}); restore a copy"
-                ) from error
+                raise NotAStudy(self._name, f"trial {values[0]} is damaged ({error}); restore a copy") from error
         told = sorted(row.told for row in rows if row.told is not None)
         if told != list(range(1, len(told) + 1)):
             raise NotAStudy(self._name, "results are missing from the order of telling; restore a copy")
@@ -255,9 +247,7 @@ class Store:
         if rows:
             with self._transaction() as db:
                 marks = ", ".join("?" * len(COLUMNS.split(",")))
-                db.executemany(
-                    f"INSERT INTO trial ({COLUMNS}) VALUES ({marks})", [to_stored(r) for r in rows]
-                )
+                db.executemany(f"INSERT INTO trial ({COLUMNS}) VALUES ({marks})", [to_stored(r) for r in rows])
 
     def update(self, rows: Sequence[Row]) -> None:
         """Results, or new attempts, of waiting rows, all or none."""
@@ -267,15 +257,10 @@ class Store:
             changed = db.executemany(
                 "UPDATE trial SET state=?, attempt=?, told=?, metrics=?, error=?, started=?, ended=? "
                 "WHERE id=? AND state='waiting'",
-                [
-                    (r.state, r.attempt, r.told, json.dumps(r.metrics), r.error, r.started, r.ended, r.id)
-                    for r in rows
-                ],
+                [(r.state, r.attempt, r.told, json.dumps(r.metrics), r.error, r.started, r.ended, r.id) for r in rows],
             ).rowcount
             if changed != len(rows):
-                raise StudyLocked(
-                    self._name, "was changed by another driver (a trial waits no more); open it again"
-                )
+                raise StudyLocked(self._name, "was changed by another driver (a trial waits no more); open it again")
 
     def close(self) -> None:
         """Fold the log into the file and let go of it."""

@@ -52,9 +52,7 @@ class Study:
         notes: Mapping[str, Any] | None = None,
     ):
         self.space: Space = registry.make("space", space) if isinstance(space, str) else space
-        self.strategy: Strategy = (
-            registry.make("strategy", strategy) if isinstance(strategy, str) else strategy
-        )
+        self.strategy: Strategy = registry.make("strategy", strategy) if isinstance(strategy, str) else strategy
         self.evaluator, self.objective, self.seed = evaluator, maximize, int(seed)
         if self.seed < 0:
             raise BadSetting("seed", seed, "0 or more")
@@ -120,19 +118,13 @@ class Study:
         with self._driving():
             position = (trial.id if isinstance(trial, Trial) else int(trial)) - 1
             if not 0 <= position < len(self._columns):
-                raise BadSetting(
-                    "trial", position + 1, f"a trial that was asked for: 1 to {len(self._columns)}"
-                )
+                raise BadSetting("trial", position + 1, f"a trial that was asked for: 1 to {len(self._columns)}")
             if self._columns.rows[position].state != "waiting":
-                raise BadSetting(
-                    f"trial {position + 1}", self._columns.rows[position].state, "a waiting trial"
-                )
+                raise BadSetting(f"trial {position + 1}", self._columns.rows[position].state, "a waiting trial")
             numbers = {} if error is not None else as_metrics(metrics, self.objective)
             self._tell({position: Outcome(numbers, error, time.time(), time.time())})
 
-    def _new_rows(
-        self, history: History, proposals: Sequence[Proposal]
-    ) -> tuple[list[Architecture], list[Row]]:
+    def _new_rows(self, history: History, proposals: Sequence[Proposal]) -> tuple[list[Architecture], list[Row]]:
         """Waiting rows of the proposals that really are new; a strategy that repeats itself is told so."""
         if not proposals:
             return [], []
@@ -141,9 +133,7 @@ class Study:
         fresh = history.fresh(archs)
         if not fresh.all():
             text = ", ".join(str(archs[int(k)]) for k in np.flatnonzero(~fresh)[:3])
-            warnings.warn(
-                f"strategy proposed known or infeasible architectures, dropped: {text}", stacklevel=4
-            )
+            warnings.warn(f"strategy proposed known or infeasible architectures, dropped: {text}", stacklevel=4)
         keys, kept = self.space.canonical(archs).tolist(), np.flatnonzero(fresh).tolist()
         first, seen = len(self._columns) + 1, self._columns.told
         rows = [asked(first + i, archs[k], keys[k], proposals[k].why, seen) for i, k in enumerate(kept)]
@@ -219,9 +209,7 @@ class Study:
                 progress(self)
 
         columns, evaluator = self._columns, cast(Evaluator, self.evaluator)
-        loop = Loop(
-            columns, self.ask, tell, evaluator, self.seed, self.total, engine, size, slots or size, order
-        )
+        loop = Loop(columns, self.ask, tell, evaluator, self.seed, self.total, engine, size, slots or size, order)
         loop.queue = self._requeue(columns.waiting()[: self.total - columns.told])
         return loop
 
@@ -276,9 +264,7 @@ class Study:
 
     def __repr__(self) -> str:
         best = self.best()
-        found = (
-            f"best {self.objective} {best[0].metrics[self.objective]:.4g}" if best else "nothing found yet"
-        )
+        found = f"best {self.objective} {best[0].metrics[self.objective]:.4g}" if best else "nothing found yet"
         return f"<study {self.path or 'in memory'}: {self.finished} trials of {self.space.name}, {found}>"
 
 

@@ -75,9 +75,7 @@ class TierRecords:
         return len(self.edges)
 
     @classmethod
-    def of(
-        cls, archs: Architectures, costs: NDArray[Any], tiers: Ints, *, n_tiers: int = 5, bins: int = 5
-    ) -> Self:
+    def of(cls, archs: Architectures, costs: NDArray[Any], tiers: Ints, *, n_tiers: int = 5, bins: int = 5) -> Self:
         """The record of one batch with total costs (n, 2) and tiers (n,)."""
         whole = np.ceil(np.asarray(costs) / UNITS)
         low = whole.min(0)

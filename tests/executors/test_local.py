@@ -184,9 +184,7 @@ def test_a_program_that_never_shuts_its_executor_down_ends_and_leaves_no_worker(
 
 def test_no_worker_outlives_a_killed_driver(tmp_path: Path):
     (tmp_path / "script.py").write_text(SCRIPTS["abandoned"].replace("time.sleep(0.2)", "time.sleep(600)"))
-    with subprocess.Popen(
-        [sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, text=True
-    ) as driver:
+    with subprocess.Popen([sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None
         pid = int(driver.stdout.readline())
         assert alive(pid)

@@ -23,9 +23,7 @@ def keys(space: Edges, *cells: str) -> list[int]:
 
 def form(space: Edges, genes: list[int]) -> str:
     cell = [space.ops[g] for g in genes]
-    return canonical_form(
-        cell, space.nodes, zero=space.zero_op, identity=space.identity_op, shared=space.shared
-    )
+    return canonical_form(cell, space.nodes, zero=space.zero_op, identity=space.identity_op, shared=space.shared)
 
 
 def test_edges_are_ordered_by_target_then_source() -> None:
@@ -98,7 +96,9 @@ def test_every_cell_agrees_with_the_oracle(nodes: int) -> None:
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 6))
 def test_cells_too_many_to_list_agree_with_the_oracle(seed: int, nodes: int) -> None:
-    """Random cells and, because random ones are rarely equal, versions of them with changes that often change nothing."""
+    """Random cells and, because random ones are rarely equal, versions of them with changes that often change
+    nothing.
+    """
     space, rng = tiny(nodes), np.random.default_rng(seed)
     cells = space.sample(6, rng)
     rare = space.narrow(space.choices[-1].path, ["skip"])

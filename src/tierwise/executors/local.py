@@ -110,16 +110,12 @@ class _Worker:
     def __init__(self, stopping: threading.Event):
         self._stopping = stopping
         self._pipe, theirs = _spawn.Pipe()
-        self._process: SpawnProcess = _spawn.Process(
-            target=_work, args=(theirs, os.getpid()), name="tierwise-worker"
-        )
+        self._process: SpawnProcess = _spawn.Process(target=_work, args=(theirs, os.getpid()), name="tierwise-worker")
         try:
             with _starting:
                 self._process.start()
         except (RuntimeError, OSError) as error:
-            raise BadSetting(
-                "start of a worker process", str(error).strip().split("\n")[0], _GUARDED
-            ) from error
+            raise BadSetting("start of a worker process", str(error).strip().split("\n")[0], _GUARDED) from error
         finally:
             theirs.close()
         if self._answer(math.inf) is None:
@@ -211,6 +207,4 @@ _IMPORTABLE = (
     "what another process can import: a function or class at the top level of a module or script "
     "(no lambda, nothing defined in a function or typed into a prompt); or executor 'inline'"
 )
-_GUARDED = (
-    "a script whose own work stands under  if __name__ == '__main__':  (what the worker wrote is above)"
-)
+_GUARDED = "a script whose own work stands under  if __name__ == '__main__':  (what the worker wrote is above)"

@@ -83,7 +83,9 @@ class NASBench201(Edges):
         return Architecture(self.name, tuple(OPS.index(op) for op, _ in tokens))
 
     def costs(self, archs: Architectures, *, classes: int = 10, shape: Shape = (3, 32, 32)) -> NDArray[np.int64]:
-        """(n, 15, 4, 4, 2) FLOPs and parameters of every edge in each of the 15 searched cells; `classes` has no part."""
+        """(n, 15, 4, 4, 2) FLOPs and parameters of every edge in each of the 15 searched cells; `classes` has no
+        part.
+        """
         per_edge = _edge_costs(shape)[:, archs.genes]  # (3 stages, n, 6 edges, 2)
         per_cell = np.repeat(np.moveaxis(per_edge, 0, 1), CELLS_PER_STAGE, axis=1)
         full = np.zeros((*per_cell.shape[:2], 4, 4, 2), dtype=np.int64)
@@ -98,7 +100,9 @@ class NASBench201(Edges):
 
 
 def _edge_costs(shape: Shape) -> NDArray[np.int64]:
-    """(3 stages, 5 ops, 2) FLOPs and parameters of one edge: a convolution with its batch norm, everything else free."""
+    """(3 stages, 5 ops, 2) FLOPs and parameters of one edge: a convolution with its batch norm, everything else
+    free.
+    """
     table = np.zeros((len(WIDTHS), len(OPS), 2), dtype=np.int64)
     for stage, width in enumerate(WIDTHS):
         area = _area(shape, stage)
@@ -113,7 +117,10 @@ def _skeleton_costs(classes: int, shape: Shape) -> tuple[int, int]:
     channels, stem, last = shape[0], WIDTHS[0], WIDTHS[-1]
     flops = 9 * channels * stem * _area(shape, 0) + 2 * stem * _area(shape, 0)
     params = 9 * channels * stem + 2 * stem
-    for stage in (1, 2):  # reduction: two 3x3 convolutions with batch norm, beside them a (free) pool and a 1x1 convolution
+    for stage in (
+        1,
+        2,
+    ):  # reduction: two 3x3 convolutions with batch norm, beside them a (free) pool and a 1x1 convolution
         before, width, area = WIDTHS[stage - 1], WIDTHS[stage], _area(shape, stage)
         weights = 9 * before * width + 9 * width * width + before * width
         flops += weights * area + 4 * width * area

@@ -41,8 +41,12 @@ class Evolution:
             known = known.with_running(child)
         return proposals
 
-    def _child(self, alive: History, known: History, rng: np.random.Generator) -> tuple[Architectures, dict[str, object]]:
-        """A fresh mutant of a tournament's winner (two genes where one gives nothing new), else a random architecture."""
+    def _child(
+        self, alive: History, known: History, rng: np.random.Generator
+    ) -> tuple[Architectures, dict[str, object]]:
+        """A fresh mutant of a tournament's winner (two genes where one gives nothing new), else a random
+        architecture.
+        """
         for attempt in range(50):
             group = rng.choice(len(alive), size=min(self.tournament, len(alive)), replace=False)
             parent = alive.rows(group[[int(np.argmax(alive.y[group]))]])

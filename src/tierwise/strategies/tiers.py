@@ -92,16 +92,22 @@ class Tiers:
         if history.space.size <= LARGEST_SWEEP:
             return history.space.enumerate()
         tiers = tier_blocks(done.y, min(5, len(done)))
-        statistics = TierStatistics.of(done.archs, history.space.totals(done.archs), tiers, n_tiers=int(tiers.max()) + 1)
+        statistics = TierStatistics.of(
+            done.archs, history.space.totals(done.archs), tiers, n_tiers=int(tiers.max()) + 1
+        )
         drawn = statistics.draw(history.space, self.draws, rng, totals=history.space.totals)
         return concatenate([drawn, history.space.sample(self.draws // 4, rng)])
 
     def _look_up(self, history: History, done: History, first: int, n: int) -> list[Proposal]:
-        """The published search: 50 iterations of sampling under the tier records, the top k of each; it never relearns."""
+        """The published search: 50 iterations of sampling under the tier records, the top k of each; it never
+        relearns.
+        """
         labels = _Labels(done.rows(done.ids < first))
         predictor = _fitted(self.predictor, history.seed, labels)
         if not hasattr(predictor, "guided_candidates"):
-            raise BadSetting("predictor", self.predictor, 'one with the published sampler for schedule "published": nar')
+            raise BadSetting(
+                "predictor", self.predictor, 'one with the published sampler for schedule "published": nar'
+            )
         drawn = np.random.default_rng([history.seed, first])  # the same iterations, however often it is asked
         known, proposals = history, list[Proposal]()
         for iteration, ranked in enumerate(predictor.guided_candidates(history.space, drawn, k=self.k), start=1):
@@ -130,7 +136,9 @@ class _Labels:
 
 @functools.lru_cache(maxsize=2)
 def _fitted(name: str, seed: int, labels: _Labels) -> Any:
-    """The predictor, fitted; remembered, because one round may be asked for piece by piece. Dropping it changes nothing."""
+    """The predictor, fitted; remembered, because one round may be asked for piece by piece. Dropping it changes
+    nothing.
+    """
     return registry.make("predictor", name, seed=seed).fit(labels.archs, labels.y)
 
 

@@ -37,9 +37,7 @@ class EvaluatorCase:
 
     def one(self, row: int, evaluator: Evaluate | None = None) -> Outcome:
         """One evaluation, as a worker runs it."""
-        return evaluate(
-            evaluator or self.evaluator, self.some[row], Job(row + 1, self.seeds[row]), self.objective
-        )
+        return evaluate(evaluator or self.evaluator, self.some[row], Job(row + 1, self.seeds[row]), self.objective)
 
 
 def check_evaluator(
@@ -56,9 +54,7 @@ def check_evaluator(
     """
     some = distinct(space, archs, np.random.default_rng(0))
     seeds = [job_seed(0, k + 1) for k in range(len(some))]
-    run_checks(
-        "check_evaluator", CHECKS, EvaluatorCase(evaluator, space, objective, some, seeds), expected_failures
-    )
+    run_checks("check_evaluator", CHECKS, EvaluatorCase(evaluator, space, objective, some, seeds), expected_failures)
 
 
 def answers_numbers(case: EvaluatorCase) -> None:

@@ -66,9 +66,7 @@ def results_belong_to_their_futures(case: ExecutorCase) -> None:
 
 def an_exception_belongs_to_its_future(case: ExecutorCase) -> None:
     with case.make() as engine:
-        futures = [
-            engine.submit(_fail, "this one") if k == 7 else engine.submit(_square, k) for k in range(TASKS)
-        ]
+        futures = [engine.submit(_fail, "this one") if k == 7 else engine.submit(_square, k) for k in range(TASKS)]
         for k, future in enumerate(futures):
             error = future.exception(timeout=PATIENCE)
             if k == 7:
@@ -107,9 +105,7 @@ def a_killed_worker_fails_only_its_own(case: ExecutorCase) -> None:
 
 def no_process_is_left_over(case: ExecutorCase) -> None:
     with case.make() as engine:
-        pids = {_answer(future) for future in [engine.submit(_slow_pid, 0.1) for _ in range(8)]} - {
-            os.getpid()
-        }
+        pids = {_answer(future) for future in [engine.submit(_slow_pid, 0.1) for _ in range(8)]} - {os.getpid()}
     end = time.monotonic() + GRACE
     while (alive := {pid for pid in pids if _alive(pid)}) and time.monotonic() < end:
         time.sleep(0.05)

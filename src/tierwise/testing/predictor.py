@@ -56,9 +56,7 @@ def fit_returns_self(case: PredictorCase) -> None:
 
 def scores_are_finite_one_a_row(case: PredictorCase) -> None:
     expect_equal("shape of the scores", case.scores.shape, (len(case.rest),))
-    expect(
-        np.issubdtype(case.scores.dtype, np.floating), f"scores: expected floats, seen {case.scores.dtype}"
-    )
+    expect(np.issubdtype(case.scores.dtype, np.floating), f"scores: expected floats, seen {case.scores.dtype}")
     broken = np.flatnonzero(~np.isfinite(case.scores))
     expect(not len(broken), f"scores: expected finite numbers, seen others in rows {broken[:10].tolist()}")
     expect_equal("shape of the scores of nothing", np.shape(case.fitted.predict(case.rest[:0])), (0,))
@@ -197,9 +195,7 @@ def _chances(case: PredictorCase) -> NDArray[Any]:
 def prediction_needs_a_fit(case: PredictorCase) -> None:
     for name in ("predict", "predict_tier", "predict_tier_proba"):
         if hasattr(case.make(), name):
-            expect_error(
-                NotFitted, f"{name} before fit", lambda name=name: getattr(case.make(), name)(case.rest)
-            )
+            expect_error(NotFitted, f"{name} before fit", lambda name=name: getattr(case.make(), name)(case.rest))
 
 
 def bad_labels_are_refused(case: PredictorCase) -> None:
@@ -219,9 +215,7 @@ def bad_labels_are_refused(case: PredictorCase) -> None:
         lambda: case.make().fit(case.train, np.stack([case.y] * 2, 1)),
     )
     for n in (0, 1):
-        expect_error(
-            BadSetting, f"fit on {n} labels", lambda n=n: case.make().fit(case.train[:n], case.y[:n])
-        )
+        expect_error(BadSetting, f"fit on {n} labels", lambda n=n: case.make().fit(case.train[:n], case.y[:n]))
 
 
 CHECKS = (

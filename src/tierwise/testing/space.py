@@ -175,9 +175,7 @@ def pickle_round_trip(case: SpaceCase) -> None:
     for space in (case.space, halved(case.space)[0]):
         copied = _copy(space)
         expect_equal("unpickled space", copied, space)
-        expect_rows(
-            "sample of the unpickled space", copied.sample(20, rng(9)).genes, space.sample(20, rng(9)).genes
-        )
+        expect_rows("sample of the unpickled space", copied.sample(20, rng(9)).genes, space.sample(20, rng(9)).genes)
 
 
 def equality_and_hash(case: SpaceCase) -> None:

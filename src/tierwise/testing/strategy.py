@@ -79,9 +79,7 @@ def equal_histories_give_equal_proposals(case: StrategyCase) -> None:
     for what, history in case.histories():
         first = case.ask(history, 4, seed=1)
         expect_equal(f"{what}: proposals of a new one", case.ask(history, 4, seed=1), first)
-        expect_equal(
-            f"{what}: proposals of a used one", used.ask(history, 4, np.random.default_rng(1)), first
-        )
+        expect_equal(f"{what}: proposals of a used one", used.ask(history, 4, np.random.default_rng(1)), first)
 
 
 def the_history_is_not_modified(case: StrategyCase) -> None:
@@ -148,9 +146,7 @@ def nothing_is_left_at_the_end(case: StrategyCase) -> None:
         with Study(None, space, case.make(), case.evaluator) as study:
             reasons = study.run(1_000)
             expect("exhausted" in reasons, f"run on {space!r}: expected to end exhausted, seen {reasons}")
-            expect_equal(
-                f"trials on {space!r}", study.finished, len(np.unique(space.canonical(space.enumerate())))
-            )
+            expect_equal(f"trials on {space!r}", study.finished, len(np.unique(space.canonical(space.enumerate()))))
             expect_equal(
                 "proposals when all is known",
                 case.make().ask(study.history(), 4, np.random.default_rng(0)),

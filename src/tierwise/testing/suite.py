@@ -84,9 +84,7 @@ def expect_rows(what: str, seen: Any, expected: Any, *, tolerance: float = 0.0) 
     wrong = np.abs(a - b) > tolerance * scale if tolerance else a != b
     if wrong.any():
         at = tuple(int(x[0]) for x in np.nonzero(wrong))
-        raise AssertionError(
-            f"{what}: expected {b[at]!r} in {at}, seen {a[at]!r} ({int(wrong.sum())} differ)"
-        )
+        raise AssertionError(f"{what}: expected {b[at]!r} in {at}, seen {a[at]!r} ({int(wrong.sum())} differ)")
 
 
 def expect_error(kind: type[Exception], what: str, call: Callable[[], object], *, naming: str = "") -> None:
@@ -96,9 +94,7 @@ def expect_error(kind: type[Exception], what: str, call: Callable[[], object], *
     except kind as error:
         expect(naming in str(error), f"{what}: expected {naming!r} in the message, seen {str(error)!r}")
     except Exception as error:
-        raise AssertionError(
-            f"{what}: expected {kind.__name__}, seen {type(error).__name__}: {error}"
-        ) from error
+        raise AssertionError(f"{what}: expected {kind.__name__}, seen {type(error).__name__}: {error}") from error
     else:
         raise AssertionError(f"{what}: expected {kind.__name__}, seen the result {result!r}")
 
@@ -146,9 +142,7 @@ def expect_no_global_draw(work: Callable[[], object]) -> None:
     work()  # whatever is loaded at the first use is there now
     before = _global_random_state()
     work()
-    expect(
-        _global_random_state() == before, "expected no draw from a global generator, seen its state changed"
-    )
+    expect(_global_random_state() == before, "expected no draw from a global generator, seen its state changed")
 
 
 def _global_random_state() -> list[object]:
