@@ -52,7 +52,7 @@ def imported(arguments: list[str]) -> list[str]:
     """Heavy packages that a command of tierwise imports."""
     code = (
         f"import sys; sys.argv = ['tierwise', *{arguments!r}]\n"
-        "from tierwise.cli import main\n"
+        "from tierwise.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         f"print('\\n' + ' '.join(m for m in {HEAVY!r} if m in sys.modules))"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tierwise.architecture import Graph
 from tierwise.drawing import NEUTRAL, colour, short_name, svg
-from tierwise.drawing_layout import layout
+from tierwise.drawing.layout import layout
 from tierwise.spaces.nasbench201 import NASBench201
 
 SVG = "{http://www.w3.org/2000/svg}"

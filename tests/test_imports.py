@@ -18,7 +18,7 @@ HEAVY = ("torch", "sklearn", "scipy", "pandas", "matplotlib", "pyarrow", "lightg
 IMPORT = "import tierwise"
 HELP = """
 import contextlib, io, sys
-from tierwise.cli import main
+from tierwise.cli.main import main
 sys.argv = ["tierwise", "--help"]
 out = io.StringIO()
 with contextlib.redirect_stdout(out):

@@ -100,10 +100,12 @@ def test_exactly_as_many_as_wanted(batch: int):
         assert len(study.trials()) == study.finished == 23
 
 
-def test_what_waits_beyond_the_number_wanted_is_left_waiting():
-    with fresh_study() as study:
+def test_what_waits_beyond_the_number_wanted_is_left_waiting(tmp_path: Path):
+    with fresh_study(tmp_path / "study.db") as study:
         study.ask(10)
         assert study.run(4) == {"trials": 4}
+        assert study.run(4) == study.run(2) == {"trials": 4}
+        assert [row.attempt for row in open_study(tmp_path / "study.db")[1]] == [2] * 4 + [1] * 6
         assert [t.state for t in study.trials()] == ["done"] * 4 + ["waiting"] * 6
         assert study.run(10) == {"trials": 10}
         assert len(study.trials()) == 10
@@ -299,6 +301,23 @@ def test_an_error_of_the_observer_ends_the_run_and_leaves_the_study_whole(tmp_pa
         assert rows_of(study) == rows_of(never)
 
 
+@pytest.mark.parametrize("name", ["add", "tell"])
+def test_an_interruption_between_file_and_memory_is_made_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with fresh_study(tmp_path / "study.db", "evolution") as study, fresh_study(None, "evolution") as never:
+        study.run(10)
+        monkeypatch.setattr(study._columns, name, stop)  # the file has it, the memory does not
+        with pytest.raises(KeyboardInterrupt):
+            study.run(30)
+        assert study.run(30) == {"trials": 30}
+        never.run(30)
+        assert rows_of(study) == rows_of(never)
+
+
 # ---- strategies that misbehave --------------------------------------------------------------------------------
 
 
@@ -480,6 +499,20 @@ def test_a_second_driver_is_told_who_holds_it_and_may_look(tmp_path: Path):
         assert len({t.arch for t in second.trials()}) == 5
 
 
+def test_where_somebody_takes_the_lock_away_no_result_is_written_over(tmp_path: Path):
+    path = tmp_path / "study.db"
+
+    def robbed(arch: Architecture) -> float:
+        path.with_name("study.db.lock").unlink()
+        with fresh_study(path) as other:
+            other.tell(1, 3.5)
+        return 9.0
+
+    with fresh_study(path, evaluator=robbed) as study, pytest.raises(StudyLocked, match="changed by another driver"):
+        study.run(5)
+    assert open_study(path)[1][0].metrics == {"accuracy": 3.5}
+
+
 # ---- Ctrl-C -----------------------------------------------------------------------------------------------------
 
 INTERRUPTED = """
@@ -526,7 +559,10 @@ def interrupted(tmp_path: Path, evaluator: str, executor: str, times: int) -> st
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+    }
 
 
 @pytest.mark.parametrize("executor", ["inline", "local"])

@@ -157,9 +157,10 @@ import os, time
 from tierwise.executors.local import local
 if __name__ == "__main__":
     pool = local(1)
-    print(pool.submit(os.getpid).result(), flush=True)
+    pid = pool.submit(os.getpid).result()
     pool.submit(time.sleep, 600)
-    time.sleep(0.2)
+    time.sleep(0.2)  # it is in the middle of it
+    print(pid, flush=True)
 """,
 }
 
@@ -183,7 +184,7 @@ def test_a_program_that_never_shuts_its_executor_down_ends_and_leaves_no_worker(
 
 
 def test_no_worker_outlives_a_killed_driver(tmp_path: Path):
-    (tmp_path / "script.py").write_text(SCRIPTS["abandoned"].replace("time.sleep(0.2)", "time.sleep(600)"))
+    (tmp_path / "script.py").write_text(SCRIPTS["abandoned"] + "    time.sleep(600)\n")
     with subprocess.Popen([sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None
         pid = int(driver.stdout.readline())

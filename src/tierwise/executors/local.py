@@ -49,9 +49,8 @@ class local(Executor):
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
-        atexit.register(
-            self.shutdown, wait=False
-        )  # an executor that nobody shuts down must not keep the program from ending
+        # an executor that nobody shuts down must not keep the program from ending
+        atexit.register(self.shutdown, wait=False)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Its future raises WorkerDied or TimeoutError. Raises BadSetting for what cannot be sent."""

@@ -16,7 +16,7 @@ from rich.table import Table
 from tierwise.errors import BadSetting, StudyError, TierwiseError
 
 if TYPE_CHECKING:
-    from tierwise.ranking import Ranking
+    from tierwise.cli.ranking import Ranking
     from tierwise.study import Study
 
 _out = Console(highlight=False)
@@ -83,7 +83,7 @@ def finish(study: Study, data: Any, reasons: dict[str, Any], again: str) -> None
 def best(study: Study, data: Any, count: int) -> None:
     """The best architectures with their tiers, true ranks and costs."""
     from tierwise.architecture import Architectures
-    from tierwise.results import leaders
+    from tierwise.cli.results import leaders
 
     found = leaders(study, data, count)
     table = Table(title=f"best of {study.finished} evaluated in {study.space.name}", title_justify="left")

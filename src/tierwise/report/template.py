@@ -19,7 +19,7 @@ class Html(str):
     """Text that is markup; any other text is escaped when it enters a page."""
 
 
-STYLE = resources.files("tierwise").joinpath("report.css").read_text(encoding="utf-8")
+STYLE = resources.files("tierwise.report").joinpath("report.css").read_text(encoding="utf-8")
 
 
 def text(value: object) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tierwise import __version__, metrics, plots
-from tierwise.report_cards import COST_NAMES, best_cards, rank_text, why
-from tierwise.report_facts import Facts, Ranked, Truth, command, compare, gather
-from tierwise.report_template import Html, figure, join, page, section, table, tag
+from tierwise.report.cards import COST_NAMES, best_cards, rank_text, why
+from tierwise.report.facts import Facts, Ranked, Truth, command, compare, gather
+from tierwise.report.template import Html, figure, join, page, section, table, tag
 from tierwise.study import Study
 
 if TYPE_CHECKING:

@@ -58,7 +58,8 @@ def run(
 
       tierwise run --strategy tiers --option predictor=nar --option schedule=published
     """
-    from tierwise import console, registry
+    from tierwise import registry
+    from tierwise.cli import console
     from tierwise.study import Study
 
     data = registry.make("benchmark", benchmark, dataset=dataset, label=label, table=table)
@@ -85,7 +86,7 @@ def list_studies(folder: Annotated[Path, typer.Argument(help="Where to look.")] 
 
     [bold]Example[/bold]   tierwise ls runs
     """
-    from tierwise import console
+    from tierwise.cli import console
 
     console.list_studies(folder)
 
@@ -103,7 +104,7 @@ def show(
 
       tierwise show runs/nasbench201-cifar10-tiers-0.db 42
     """
-    from tierwise import console
+    from tierwise.cli import console
 
     console.show(study, trial)
 
@@ -114,8 +115,8 @@ def best(study: StudyPath, count: Quantity = 10, table: TablePath = None) -> Non
 
     [bold]Example[/bold]   tierwise best runs/nasbench201-cifar10-tiers-0.db -k 5
     """
-    from tierwise import console
-    from tierwise.reopen import reopen
+    from tierwise.cli import console
+    from tierwise.cli.reopen import reopen
 
     with reopen(study, table) as (search, data):
         console.best(search, data, count)
@@ -140,7 +141,7 @@ def rank(
 
       tierwise rank --model tier.npz --list cells.txt
     """
-    from tierwise import console, ranking
+    from tierwise.cli import console, ranking
 
     if (study is None) == (model is None):
         raise BadSetting("rank", "both or neither", "a study to learn from, or --model FILE")
@@ -169,8 +170,9 @@ def report(
 
     [bold]Example[/bold]   tierwise report runs/nasbench201-cifar10-tiers-0.db
     """
-    from tierwise import console, registry
-    from tierwise.reopen import reopen
+    from tierwise import registry
+    from tierwise.cli import console
+    from tierwise.cli.reopen import reopen
     from tierwise.report import write_report
 
     with reopen(study, table) as (search, data):
@@ -192,9 +194,9 @@ def export(
 
       tierwise export runs/nasbench201-cifar10-tiers-0.db best.svg
     """
-    from tierwise import console
-    from tierwise.export import write
-    from tierwise.reopen import reopen
+    from tierwise.cli import console
+    from tierwise.cli.export import write
+    from tierwise.cli.reopen import reopen
 
     with reopen(study, None) as (search, _):
         write(search, out)
@@ -207,7 +209,7 @@ def plugins() -> None:
 
     [bold]Example[/bold]   tierwise plugins
     """
-    from tierwise import console
+    from tierwise.cli import console
 
     console.plugins()
 
@@ -242,7 +244,7 @@ def main() -> None:
     try:
         app()
     except TierwiseError as error:
-        from tierwise import console
+        from tierwise.cli import console
 
         console.fail(error)
         sys.exit(2)

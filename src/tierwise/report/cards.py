@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tierwise import drawing, metrics
-from tierwise.report_facts import Facts, costs_of, tiers_of
-from tierwise.report_template import Html, join, section, tag
+from tierwise.report.facts import Facts, costs_of, tiers_of
+from tierwise.report.template import Html, join, section, tag
 
 CARDS = 6
 COST_NAMES = {"params": "Parameters", "flops": "FLOPs"}

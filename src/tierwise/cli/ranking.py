@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from tierwise import registry
 from tierwise.architecture import Architectures
+from tierwise.cli.reopen import reopen
 from tierwise.errors import BadArchitecture, BadTable
 from tierwise.predictor import Predictor, score_and_std
-from tierwise.reopen import reopen
 from tierwise.space import Space
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection
 from html import escape
 
-from tierwise.drawing_layout import LABEL_HEIGHT, NODE_HEIGHT, Layout, Point, Route, layout
+from tierwise.drawing.layout import LABEL_HEIGHT, NODE_HEIGHT, Layout, Point, Route, layout
 
 # Every colour carries white text at 4.5:1 and stands out from a white and a black page at 3:1.
 # The hues are those of Okabe and Ito, which colour-blind readers tell apart.
