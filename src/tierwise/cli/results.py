@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tierwise import registry
+from tierwise import metrics, registry
 from tierwise.architecture import Architectures
 from tierwise.errors import MissingExtra
 from tierwise.history import Trial
@@ -30,8 +30,8 @@ def leaders(study: Study, data: Any, count: int, predictor: str = "tier") -> Lea
     trials = study.best(count)
     archs = Architectures.of([t.arch for t in trials], study.space)
     columns: dict[str, list[str]] = {}
-    metrics, truth = getattr(data, "metrics", {}), getattr(data, "truth", {})
-    known = [(f"true rank by {study.objective}", metrics.get(study.objective)), ("test", truth.get("test_accuracy"))]
+    table, truth = getattr(data, "metrics", {}), getattr(data, "truth", {})
+    known = [(f"true rank by {study.objective}", table.get(study.objective)), ("test", truth.get("test_accuracy"))]
     for name, column in known:
         if column is None:
             continue
@@ -39,8 +39,7 @@ def leaders(study: Study, data: Any, count: int, predictor: str = "tier") -> Lea
         if name == "test":
             columns["test accuracy"] = [f"{column[r]:.3f}" for r in rows]
             name = "true rank by test"
-        ranks = 1 + (column[:, None] > column[rows][None]).sum(0)
-        columns[name] = [f"{r:,} of {len(column):,}" for r in ranks]
+        columns[name] = [f"{r:,} of {len(column):,}" for r in metrics.ranks(column)[rows]]
     return Leaders(trials, _tiers(study, archs, predictor), columns)
 
 
