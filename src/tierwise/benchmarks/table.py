@@ -39,7 +39,10 @@ class Table:
     def __call__(self, arch: Architecture, job: Job) -> dict[str, float]:
         """The recorded metrics of one architecture. Raises BadArchitecture for one that is not recorded."""
         row = self._rows(Architectures.of([arch], self.space))[0]
-        return {name: float(column[row]) for name, column in self.metrics.items() if np.isfinite(column[row])}
+        missing = [name for name, column in self.metrics.items() if not np.isfinite(column[row])]
+        if missing:
+            raise BadArchitecture(str(arch), f"{self.name} has no {' and no '.join(missing)} of it for this label")
+        return {name: float(column[row]) for name, column in self.metrics.items()}
 
     def many(self, archs: Architectures, seeds: list[int]) -> dict[str, NDArray[np.float64]]:
         """The recorded metrics of a batch, NaN where one is not recorded; `seeds` have no part in a table."""

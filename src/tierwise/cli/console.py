@@ -86,21 +86,27 @@ def best(study: Study, data: Any, count: int) -> None:
     from tierwise.cli.results import leaders
 
     found = leaders(study, data, count)
-    table = Table(title=f"best of {study.finished} evaluated in {study.space.name}", title_justify="left")
+    if not found.trials:
+        say("no evaluation has finished well yet")
+        return
+    ranks = f"; ranks are among all {data.space.size:,}" if "rank" in found.columns else ""
+    say(f"best of {study.finished} evaluated in {study.space.name}{ranks}")
+    table = Table()
     for name in ("", study.objective, "tier", *found.columns, "architecture"):
-        table.add_column(name, justify="left" if name == "architecture" else "right", no_wrap=name != "architecture")
-    texts = study.space.format(Architectures.of([t.arch for t in found.trials], study.space))
+        table.add_column(name, justify="left" if name == "architecture" else "right")
     for k, trial in enumerate(found.trials):
         cells = [str(k + 1), f"{trial.metrics[study.objective]:.3f}", found.tiers[k]]
-        table.add_row(*cells, *(column[k] for column in found.columns.values()), escape(texts[k]))
+        table.add_row(*cells, *(column[k] for column in found.columns.values()), trial.arch.gene_text)
     _out.print(table)
+    first = Architectures.of([found.trials[0].arch], study.space)
+    say(f"the best: {escape(study.space.format(first)[0])}")
 
 
 def ranking(ranked: Ranking, count: int) -> None:
     """The best scored architectures."""
     table = Table(title=f"best {min(count, len(ranked.archs)):,} of {len(ranked.archs):,}", title_justify="left")
     for name in ("rank", "score", "±", "tier", "chance", "architecture"):
-        table.add_column(name, justify="left" if name == "architecture" else "right")
+        table.add_column(name, justify="left" if name == "architecture" else "right", overflow="fold")
     texts = ranked.archs.space.format(ranked.archs[:count])
     for k, text in enumerate(texts):
         numbers = (

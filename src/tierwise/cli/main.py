@@ -41,7 +41,7 @@ def run(
     workers: Annotated[int, typer.Option(help="Processes of executor local.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Evaluations in flight at once.")] = None,
     study: Annotated[
-        Path | None, typer.Option(help="Study file [default: runs/BENCHMARK-DATASET-STRATEGY-SEED.db]")
+        Path | None, typer.Option(help="Study file \\[default: runs/BENCHMARK-DATASET-STRATEGY-SEED.db]")
     ] = None,
     table: TablePath = None,
     report: Annotated[bool, typer.Option(help="Write the report page at the end.")] = True,
@@ -162,7 +162,7 @@ def rank(
 @app.command()
 def report(
     study: StudyPath,
-    out: Annotated[Path | None, typer.Option(help="The page [default: beside the study, .html]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The page \\[default: beside the study, .html]")] = None,
     predictor: PredictorName = "tier",
     table: TablePath = None,
 ) -> None:
@@ -170,14 +170,12 @@ def report(
 
     [bold]Example[/bold]   tierwise report runs/nasbench201-cifar10-tiers-0.db
     """
-    from tierwise import registry
     from tierwise.cli import console
     from tierwise.cli.reopen import reopen
     from tierwise.report import write_report
 
     with reopen(study, table) as (search, data):
-        fitted = registry.make("predictor", predictor)
-        page = write_report(search, data, out or study.with_suffix(".html"), predictor=fitted)
+        page = write_report(search, data, out or study.with_suffix(".html"), predictor=predictor)
     console.say(f"report: [bold]{page}[/bold]")
 
 

@@ -31,15 +31,12 @@ def leaders(study: Study, data: Any, count: int, predictor: str = "tier") -> Lea
     archs = Architectures.of([t.arch for t in trials], study.space)
     columns: dict[str, list[str]] = {}
     table, truth = getattr(data, "metrics", {}), getattr(data, "truth", {})
-    known = [(f"true rank by {study.objective}", table.get(study.objective)), ("test", truth.get("test_accuracy"))]
-    for name, column in known:
-        if column is None:
-            continue
-        rows = data.space.index(archs)
-        if name == "test":
-            columns["test accuracy"] = [f"{column[r]:.3f}" for r in rows]
-            name = "true rank by test"
-        columns[name] = [f"{r:,} of {len(column):,}" for r in metrics.ranks(column)[rows]]
+    for name, column in (("", table.get(study.objective)), ("test ", truth.get("test_accuracy"))):
+        if column is not None:
+            rows = data.space.index(Architectures(data.space, archs.genes))
+            if name:
+                columns["test"] = [f"{column[r]:.3f}" for r in rows]
+            columns[f"{name}rank"] = [f"{r:,}" for r in metrics.ranks(column)[rows]]
     return Leaders(trials, _tiers(study, archs, predictor), columns)
 
 

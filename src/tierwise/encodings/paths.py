@@ -86,7 +86,7 @@ def _words(letters: Ints, paths: list[tuple[int, ...]]) -> Ints:
 
 def _on_live_paths(graphs: Graphs, paths: list[tuple[int, ...]], live: Bools) -> Ints:
     """(n, ...) operation codes of the edges, or of the nodes where edges are plain; 0 off the live paths."""
-    used: Bools = np.zeros(graphs.edge_op.shape, dtype=np.bool_)
+    used = np.zeros(graphs.edge_op.shape, dtype=np.bool_)
     for p, path in enumerate(paths):
         used[:, path[:-1], path[1:]] |= live[:, [p]]
     plain = "" in graphs.ops
@@ -99,13 +99,14 @@ def _path_columns(words: Ints, live: Bools, letters: int) -> list[Ints]:
     times = np.stack([*((words == a).sum(2) for a in range(1, letters + 1)), length], 2)
     last = np.take_along_axis(words, np.maximum(length[:, :, None] - 1, 0), 2)
     pairs = np.where(words[:, :, 1:] > 0, (words[:, :, :-1] - 1) * letters + words[:, :, 1:], 0)
-    smallest = np.where(live[:, :, None], times, longest).min(1) * live.any(1)[:, None]
+    alive = live.sum(1)[:, None]
+    smallest = np.where(live[:, :, None], times, longest).min(1) * (alive > 0)
     return [
         *(((times == k) & live[:, :, None]).sum(1) for k in range(longest + 1)),
         *(_count(codes, letters) for codes in (words[:, :, 0], last, words)),
         _count(pairs, letters**2),
         _bags(times[:, :, :-1], live, longest),
-        live.sum(1)[:, None],
+        alive,
         times.max(1),
         smallest,
     ]
@@ -118,7 +119,7 @@ def _bags(times: Ints, live: Bools, longest: int) -> Ints:
     known = np.sort([sum(bag) for bag in islice(chain.from_iterable(sizes), _MOST_BAGS)])
     keys = times @ digit
     place = np.searchsorted(known[:-1], keys)
-    return _count(np.where(np.logical_and(live, known[place] == keys), place + 1, 0), len(known))
+    return _count(np.where(live & (known[place] == keys), place + 1, 0), len(known))
 
 
 def _count(codes: Ints, kinds: int) -> Ints:

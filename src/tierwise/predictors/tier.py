@@ -20,7 +20,7 @@ try:
     import torch
     from torch import Tensor
 
-    from tierwise.predictors.tier_network import TierNetwork, TierSizes, ranking_loss, tier_loss, tier_means
+    from tierwise.predictors.tier_network import TierNetwork, TierSizes, one_thread, ranking_loss, tier_loss, tier_means
 except ImportError as error:
     raise MissingExtra("predictor tier", "torch", "torch") from error
 
@@ -47,8 +47,8 @@ class Tier(Predictor):
     members, width, layers: networks in the ensemble, and their size.
     steps, epochs, batch: optimiser steps, more if `epochs` passes over the labels need more; rows in each step.
     learning_rate, weight_decay: of AdamW; the rate rises and falls once.
-    noise: standard deviation of the noise, relative to the inputs. tier_weight: of the tier loss, the ranking loss has 1.
-    seed: decides weights, batches and noise (on equally many threads).
+    noise: on the inputs, in their standard deviations. tier_weight: of the tier loss; the ranking loss has 1.
+    seed: decides weights, batches and noise.
 
     Fitted: ``network_``, ``embeddings_`` (members, tiers, width), ``tiers_`` (lowest label of every tier but one).
 
@@ -116,6 +116,7 @@ class Tier(Predictor):
         x = torch.from_numpy((np.concatenate(self._encode(rows), 1) - self.centre_) / self.scale_)
         return x.expand(self.members, -1, -1)
 
+    @one_thread()
     def _train(self, x: Tensor, order: Tensor, tiers: Tensor) -> None:
         generator = torch.Generator().manual_seed(self.seed)
         n_tiers = len(self.tiers_) + 1
@@ -173,6 +174,7 @@ class Tier(Predictor):
         """(n,) most likely tier, 0 the best."""
         return self.predict_tier_proba(archs).argmax(1)
 
+    @one_thread()
     @torch.no_grad()
     def _each_part(self, archs: Archs, head: Callable[[TierNetwork, Tensor], Tensor]) -> NDArray[np.float64]:
         """(members, n, ...) what the head says."""

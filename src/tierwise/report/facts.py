@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 from tierwise import metrics, registry
 from tierwise.architecture import Architectures
@@ -169,7 +170,7 @@ def _rank(study: Study, benchmark: Table | None, predictor: Any, archs: Architec
     if isinstance(predictor, str):
         name, predictor = predictor, registry.make("predictor", predictor, seed=study.seed)
     else:
-        steps = [step for _, step in getattr(predictor, "steps", [("", predictor)])]
+        steps = [step for _, step in predictor.steps] if isinstance(predictor, Pipeline) else [predictor]
         name = " + ".join(type(step).__name__ for step in steps)
     predictor.fit(archs, y)
     scores = np.asarray(score_all(predictor, every), dtype=np.float64)

@@ -136,7 +136,10 @@ def _tiers(ranked: Ranked) -> Html:
     what = f"all {n} architectures" if ranked.whole else f"a random sample of {n} architectures"
     sizes = ", ".join(f"{count:,}" for count in np.bincount(ranked.tiers))
     by = f"as predicted by {ranked.name}, fitted on the labels of this study"
-    note = f"Tiers of {what}, {by}. Sizes, best first: {sizes}."
+    note = (
+        f"Tiers of {what}, {by}: tier 1 is as good as the best fifth of what was evaluated, which a search has chosen "
+        f"for being good. Sizes, best first: {sizes}."
+    )
     figures: list[Html] = []
     for name, column in ranked.costs.items():
         ax = plots.tier_distributions(column / 1e6, ranked.tiers, label=f"{COST_NAMES[name]} (million)")

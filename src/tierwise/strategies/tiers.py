@@ -79,8 +79,8 @@ class Tiers:
                     "step": f"round on {len(done)} labels",
                     "tier": int(np.argmax(proba[i])) + 1,
                     "chance_of_tier": round(float(proba[i].max()), 3),
-                    "score": float(score[row]),
-                    "std": float(std[row]),
+                    "score": round(float(score[row]), 4),
+                    "std": round(float(std[row]), 4),
                     "nearest": str(_nearest(candidates[int(row)].genes, done)),
                 },
             )
