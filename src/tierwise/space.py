@@ -37,11 +37,13 @@ class Space(ABC):
     choices:  the decisions, in gene order.
     allowed:  bool (choices, most options): what narrowing has left.
     identity_op: the name of the operation that passes its input through, "" if there is none.
+    shared: operations without weights, of which two on one input give the same tensor.
 
     A new space gives ``graphs``; it may override ``canonical``, ``costs``, ``build``, ``format`` and ``parse``.
     """
 
     identity_op = ""
+    shared: tuple[str, ...] = ()
 
     def __init__(self, name: str, choices: Sequence[Choice]):
         self.name = name

@@ -170,14 +170,18 @@ def _rank(study: Study, benchmark: Table | None, predictor: Any, archs: Architec
     if isinstance(predictor, str):
         name, predictor = predictor, registry.make("predictor", predictor, seed=study.seed)
     else:
-        steps = [step for _, step in predictor.steps] if isinstance(predictor, Pipeline) else [predictor]
-        name = " + ".join(type(step).__name__ for step in steps)
+        name = _name(predictor)
     predictor.fit(archs, y)
     scores = np.asarray(score_all(predictor, every), dtype=np.float64)
     cuts = np.arange(TIERS - 1, 0, -1) / TIERS
     edges = None if hasattr(predictor, "predict_tier") else np.quantile(scores, cuts)
     tiers = tiers_of(predictor, every, scores, edges)
     return Ranked(name, predictor, edges, every, scores, tiers, costs_of(benchmark, every), whole)
+
+
+def _name(predictor: object) -> str:
+    steps = [step for _, step in predictor.steps] if isinstance(predictor, Pipeline) else [predictor]
+    return " + ".join(type(step).__name__ for step in steps)
 
 
 def _wall_seconds(study: Study) -> float | None:
