@@ -121,8 +121,11 @@ class _Worker:
             raise BadSetting("start of a worker process", f"ended with exit code {self.end()}", _GUARDED)
 
     def alive(self) -> bool:
-        """Whether it can take another task."""
-        return not self._pipe.closed and self._process.is_alive()
+        """Whether it can take another task. One that has died while idle has closed its end of the pipe."""
+        if self._pipe.closed or self._pipe.poll():
+            return False
+        with _starting:  # two threads asking for the same exit code at once: one is told that there is none yet
+            return self._process.is_alive()
 
     def run(self, payload: bytes, seconds: float) -> Any:
         """The result of one task."""

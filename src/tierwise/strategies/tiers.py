@@ -17,6 +17,7 @@ from tierwise.architecture import Architectures, concatenate
 from tierwise.errors import BadSetting
 from tierwise.history import LARGEST_SWEEP, History, Proposal
 from tierwise.predictor import score_and_std
+from tierwise.space import Space
 from tierwise.tier_statistics import TierStatistics, tier_blocks
 
 PUBLISHED_SHARE = 1256 / 1506  # of all labels that the published protocol spends on training, the rest is looked up
@@ -92,10 +93,9 @@ class Tiers:
         if history.space.size <= LARGEST_SWEEP:
             return history.space.enumerate()
         tiers = tier_blocks(done.y, min(5, len(done)))
-        statistics = TierStatistics.of(
-            done.archs, history.space.totals(done.archs), tiers, n_tiers=int(tiers.max()) + 1
-        )
-        drawn = statistics.draw(history.space, self.draws, rng, totals=history.space.totals)
+        totals = functools.partial(_totals, history.space)
+        statistics = TierStatistics.of(done.archs, totals(done.archs), tiers, n_tiers=int(tiers.max()) + 1)
+        drawn = statistics.draw(history.space, self.draws, rng, totals=totals)
         return concatenate([drawn, history.space.sample(self.draws // 4, rng)])
 
     def _look_up(self, history: History, done: History, first: int, n: int) -> list[Proposal]:
@@ -140,6 +140,14 @@ def _fitted(name: str, seed: int, labels: _Labels) -> Any:
     nothing.
     """
     return registry.make("predictor", name, seed=seed).fit(labels.archs, labels.y)
+
+
+def _totals(space: Space, archs: Architectures) -> NDArray[np.int64]:
+    """(n, 2) FLOPs and parameters; in a space without cost formulas all alike, so that only the genes count."""
+    try:
+        return space.totals(archs)
+    except BadSetting:
+        return np.zeros((len(archs), 2), dtype=np.int64)
 
 
 def _nearest(genes: tuple[int, ...], done: History) -> object:
