@@ -6,7 +6,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 .venv/bin/tierwise run --study "$folder/run.db" ${1:+--table "$1"}
 chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync \
-    --user-data-dir="$folder/browser" --window-size=1200,1480 --screenshot="$folder/report.png" "file://$folder/run.html"
+    --user-data-dir="$folder/browser" --window-size=1200,1215 --screenshot="$folder/report.png" "file://$folder/run.html"
 .venv/bin/python - "$folder/report.png" docs/images/report.png <<'PYTHON'
 import sys
 from PIL import Image
