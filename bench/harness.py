@@ -7,6 +7,7 @@ environment variable TIERWISE_DATA names (default: ../shared/data beside the rep
 
 from __future__ import annotations
 
+import argparse
 import functools
 import hashlib
 import json
@@ -140,3 +141,26 @@ def put_section(page: Path, name: str, text: str) -> None:
     else:
         new = f"{old.rstrip()}\n\n{block}\n".lstrip()
     page.write_text(new)
+
+
+def run_benchmark(
+    name: str,
+    about: str,
+    methods: Sequence[str],
+    shards: Callable[[list[str]], list[Shard]],
+    work: Callable[[Shard], Shard],
+    page: Callable[[list[Shard], list[str]], str],
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """A benchmark's command line: run the shards that are missing, print the page; with every method also write it."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--methods", nargs="+", default=list(methods), choices=methods)
+    args = parser.parse_args()
+    need_table()
+    lines = run_shards(name, shards(args.methods), work, args.processes)
+    text = page(lines, args.methods)
+    if set(args.methods) == set(methods):
+        write(name, {**(facts or {}), "runs": lines})
+        put_section(HERE.parent / "docs" / "results.md", name, text)
+    print(text)

@@ -10,14 +10,12 @@ best test accuracy among the evaluated (the oracle, which no search can choose; 
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import DATASETS, Shard, markdown, mean_sd, need_table, put_section, run_shards, write
+from harness import DATASETS, Shard, markdown, mean_sd, need_table, run_benchmark
 from ranking_nasbench201 import boosted_trees
 
 from tierwise import History, Proposal, Study, make
@@ -159,19 +157,5 @@ def page(lines: list[Shard], methods: list[str]) -> str:
     return "\n\n".join(text)
 
 
-def main() -> None:
-    """Run what is missing, then write results and page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
-    args = parser.parse_args()
-    need_table()
-    lines = run_shards(NAME, shards(args.methods), work, args.processes)
-    if set(args.methods) == set(METHODS):
-        write(NAME, {"runs": lines})
-        put_section(Path(__file__).parents[1] / "docs" / "results.md", NAME, page(lines, args.methods))
-    print(page(lines, args.methods))
-
-
 if __name__ == "__main__":
-    main()
+    run_benchmark(NAME, __doc__.splitlines()[0], METHODS, shards, work, page)
