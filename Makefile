@@ -30,9 +30,9 @@ bench: .venv/dev.stamp
 .venv/bin/python:
 	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'tierwise needs Python 3.11 or later, this is ' + sys.version"
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
 
 .venv/run.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
 	$(BIN)/pip install --quiet -e ".[all]"
 	touch $@
