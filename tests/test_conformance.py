@@ -25,7 +25,7 @@ QUICK: dict[tuple[str, str], dict[str, Any]] = {
     ("predictor", "nar"): {
         "d_model": 16, "heads": 2, "d_k": 8, "layers": 1, "ffn": 32, "tier_hidden": 16, "score_hidden": 32,
         "flops_scale": 1e6, "params_scale": 1e4,  # so small a network learns little from unscaled costs
-        "tiers": 3, "bins": 3, "epochs": 12, "batch": 20, "lr_factor": 0.3, "dropout": 0.0,
+        "n_tiers": 3, "bins": 3, "epochs": 12, "batch": 20, "lr_factor": 0.3, "dropout": 0.0,
     },
     ("executor", "local"): {"workers": 2},
 }  # fmt: skip

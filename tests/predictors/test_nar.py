@@ -148,7 +148,7 @@ def test_the_score_needs_the_encoder_only():
 
 
 def test_tier_means_are_zero_until_filled():
-    means = TierMeans(NarSizes(tokens=2, entries=4, tiers=3, d_model=1), "cpu")
+    means = TierMeans(NarSizes(tokens=2, entries=4, n_tiers=3, d_model=1), "cpu")
     means.add(torch.tensor([[[1.0], [2.0]], [[3.0], [4.0]]]), torch.tensor([1, 1]))
     assert means.values().squeeze(-1).tolist() == [[0, 0], [2, 3], [0, 0]]
 

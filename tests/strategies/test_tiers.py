@@ -56,7 +56,7 @@ def test_the_published_schedule_learns_once_and_looks_up_the_rest(monkeypatch: p
         if name != "nar":
             return make_any(kind, name, **settings)
         sizes = {"d_model": 8, "d_k": 4, "heads": 2, "layers": 1, "ffn": 16, "tier_hidden": 8, "score_hidden": 8}
-        return Small(**sizes, epochs=3, flops_scale=1e6, params_scale=1e4, tiers=2, **settings)
+        return Small(**sizes, epochs=3, flops_scale=1e6, params_scale=1e4, n_tiers=2, **settings)
 
     monkeypatch.setattr(registry, "make", small)
     data = make_any("benchmark", "nasbench201", dataset="cifar10")

@@ -42,7 +42,7 @@ class NeuralArchitectureRanker(Predictor):
     Search" (2022), after the released code. The defaults are those published for NAS-Bench-201. Needs torch.
 
     encoding, classes, shape, flops_scale, params_scale: the tokens and the task whose costs they hold.
-    tiers, bins: quality tiers; histogram bins of the tier records.
+    n_tiers, bins: quality tiers; histogram bins of the tier records.
     d_model, heads, d_k, layers, ffn, tier_hidden, score_hidden, dropout: sizes, see `NarSizes`.
     rank_weight: weight of the pairwise ranking loss beside the tier loss.
     epochs, batch, lr_factor, warmup, betas, eps, weight_decay: of AdamW, see `learning_rate`.
@@ -69,7 +69,7 @@ class NeuralArchitectureRanker(Predictor):
         shape: Shape = (3, 32, 32),
         flops_scale: float = 1.0,
         params_scale: float = 1.0,
-        tiers: int = 5,
+        n_tiers: int = 5,
         bins: int = 5,
         d_model: int = 128,
         heads: int = 4,
@@ -94,7 +94,7 @@ class NeuralArchitectureRanker(Predictor):
         self.encoding = encoding
         self.classes, self.shape = classes, shape
         self.flops_scale, self.params_scale = flops_scale, params_scale
-        self.tiers, self.bins = tiers, bins
+        self.n_tiers, self.bins = n_tiers, bins
         self.d_model, self.heads, self.d_k, self.layers, self.ffn = d_model, heads, d_k, layers, ffn
         self.tier_hidden, self.score_hidden, self.dropout = tier_hidden, score_hidden, dropout
         self.rank_weight = rank_weight
@@ -104,13 +104,13 @@ class NeuralArchitectureRanker(Predictor):
 
     def fit(self, archs: Archs, y: Any) -> Self:
         """Learn from (n,) labels, higher better. Raises BadSetting for fewer than two labels a tier."""
-        rows, labels = check_labels(archs, y, least=2 * self.tiers)
+        rows, labels = check_labels(archs, y, least=2 * self.n_tiers)
         train, held = self._split(len(rows))
         with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
             torch.manual_seed(self.seed)
             self._train(self._labelled(rows[train], labels[train]), self._labelled(rows[held], labels[held]))
-        blocks = tier_blocks(labels[train], self.tiers)
-        self.tiers_ = np.array([labels[train][blocks == t].min() for t in range(self.tiers - 1)])
+        blocks = tier_blocks(labels[train], self.n_tiers)
+        self.tiers_ = np.array([labels[train][blocks == t].min() for t in range(self.n_tiers - 1)])
         return self
 
     def learning_rate(self, step: int) -> float:
@@ -119,12 +119,12 @@ class NeuralArchitectureRanker(Predictor):
 
     def _split(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows for training and for the choice of the checkpoint; each has at least one row a tier."""
-        held = min(max(round(self.validation * n), self.tiers), n - self.tiers)
+        held = min(max(round(self.validation * n), self.n_tiers), n - self.n_tiers)
         order = torch.randperm(n, generator=torch.Generator().manual_seed(self.seed)).numpy()
         return order[: n - held], order[n - held :]
 
     def _labelled(self, rows: Architectures, labels: NDArray[np.float64]) -> _Labelled:
-        tiers = tier_blocks(labels, self.tiers)
+        tiers = tier_blocks(labels, self.n_tiers)
         return _Labelled(
             rows=rows,
             costs=self._totals(rows),
@@ -173,7 +173,7 @@ class NeuralArchitectureRanker(Predictor):
             optimizer.step()
             means.add(encoded.detach(), tiers)
             members = (train.rows[pick.numpy()], train.costs[pick.numpy()], tiers.cpu().numpy())
-            records.append(TierRecords.of(*members, n_tiers=self.tiers, bins=self.bins))
+            records.append(TierRecords.of(*members, n_tiers=self.n_tiers, bins=self.bins))
         return seen, TierRecords.joined(records)
 
     @torch.no_grad()

@@ -16,13 +16,13 @@ _NORM_EPS = 1e-6
 class NarSizes:
     """The sizes of one `NarNetwork`.
 
-    `tokens` matrices of `entries` numbers each go in; `tiers` logits and one score come out.
+    `tokens` matrices of `entries` numbers each go in; `n_tiers` logits and one score come out.
     The defaults from `d_model` on are those published for NAS-Bench-201.
     """
 
     tokens: int
     entries: int
-    tiers: int = 5
+    n_tiers: int = 5
     d_model: int = 128
     heads: int = 4
     d_k: int = 32
@@ -172,7 +172,7 @@ class NarNetwork(nn.Module):
         self.tier_head = nn.Sequential(
             nn.Linear(flat, sizes.tier_hidden, bias=False),
             nn.ReLU(),
-            nn.Linear(sizes.tier_hidden, sizes.tiers),
+            nn.Linear(sizes.tier_hidden, sizes.n_tiers),
         )
         for weight in self.parameters():
             if weight.dim() > 1:
@@ -200,8 +200,8 @@ class TierMeans:
     """The mean encoder output of each tier so far, (tiers, P, d): zeros where a tier is still empty."""
 
     def __init__(self, sizes: NarSizes, device: str):
-        self._sum = torch.zeros(sizes.tiers, sizes.tokens, sizes.d_model, device=device)
-        self._count = torch.zeros(sizes.tiers, 1, 1, device=device)
+        self._sum = torch.zeros(sizes.n_tiers, sizes.tokens, sizes.d_model, device=device)
+        self._count = torch.zeros(sizes.n_tiers, 1, 1, device=device)
 
     def add(self, encoded: Tensor, tiers: Tensor) -> None:
         self._sum.index_add_(0, tiers, encoded)
