@@ -17,7 +17,7 @@ from tierwise import registry
 from tierwise.architecture import Architecture, Architectures
 from tierwise.columns import Columns
 from tierwise.errors import BadArchitecture, BadSetting, NotAStudy
-from tierwise.history import DONE, History, Proposal, Strategy, Trial
+from tierwise.history import History, Proposal, Strategy, Trial
 from tierwise.job import Evaluator, Outcome, as_metrics, check_evaluator
 from tierwise.lock import driver_lock
 from tierwise.loop import Goal, Loop, Order, Reasons, at_least_one, interruptible
@@ -233,9 +233,7 @@ class Study:
 
     def best(self, k: int = 1) -> list[Trial]:
         """The `k` best finished trials, best first."""
-        history = self.history()
-        done = np.flatnonzero(history.state == DONE)
-        return [self._columns.trial(int(i)) for i in done[np.argsort(-history.y[done], kind="stable")[:k]]]
+        return [self._columns.trial(int(position)) for position in self.history().best(k).ids]
 
     @property
     def finished(self) -> int:

@@ -47,8 +47,7 @@ def rank(predictor: Any, archs: Architectures) -> Ranking:
     score, std = score_and_std(predictor, archs)
     order = np.argsort(-score, kind="stable")
     chances = predictor.predict_tier_proba(archs)[order]
-    tier = predictor.predict_tier(archs)[order]
-    return Ranking(archs[order], score[order], std[order], tier, chances)
+    return Ranking(archs[order], score[order], std[order], chances.argmax(1), chances)
 
 
 def read_list(path: Path, space: Space) -> Architectures:

@@ -63,8 +63,7 @@ def _columns(rows: Architectures) -> Ints:
     paths = _paths(hops.shape[1])
     live = np.stack([(hops[:, path[:-1], path[1:]] > 0).all(1) for path in paths], 1)
     words = _words(letter[hops], paths) * live[:, :, None]
-    weightless: tuple[str, ...] = getattr(rows.space, "shared", ())
-    own = [op not in weightless for op in names]
+    own = [op not in rows.space.shared for op in names]
     operations = letter[_on_live_paths(graphs, paths, live)]
     return np.concatenate([*_path_columns(words, live, len(names)), _count(operations, len(names)) * own], 1)
 

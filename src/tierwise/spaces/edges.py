@@ -66,7 +66,7 @@ class Edges(Space):
         size = len(self.ops) ** len(self.edges)
         if size > LARGEST_KEY_TABLE:
             return self._remembered_keys(archs) if len(archs) <= FEW else self._network_keys(archs)
-        radix = np.array([len(self.ops) ** k for k in reversed(range(len(self.edges)))])
+        radix = self._place_values()
         if "keys" not in self._cache:
             every = Architectures(self, np.arange(size)[:, None] // radix % len(self.ops))
             self._cache["keys"] = self._network_keys(every)
@@ -135,6 +135,10 @@ class Edges(Space):
         for gene in reversed(range(len(self.edges))):
             live |= live[:, [gene]] & (source[:, gene] > 0)
         return live
+
+    def _place_values(self) -> NDArray[np.int64]:
+        """(g,) what an option of each gene is worth in the number of a cell, the first gene the most."""
+        return np.array([len(self.ops) ** k for k in reversed(range(len(self.edges)))])
 
     def _code(self, op: str) -> int:
         return self.ops.index(op) if op in self.ops else -1

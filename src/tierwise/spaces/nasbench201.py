@@ -42,8 +42,7 @@ class NASBench201(Edges):
     def enumerate(self) -> Architectures:
         """All cells (of a narrowed space: those left) in the official order."""
         if "all" not in self._cache:
-            radix = np.array([5**k for k in range(5, -1, -1)])
-            every = Architectures(self, _official_order()[:, None] // radix % 5)
+            every = Architectures(self, _official_order()[:, None] // self._place_values() % len(OPS))
             self._cache["all"] = every[self.contains(every)]
         return self._cache["all"]
 
@@ -51,12 +50,12 @@ class NASBench201(Edges):
         """(n,) official index (in a narrowed space: position among those left), -1 for what is outside."""
         if "position" not in self._cache:
             position = np.full(len(OPS) ** 6, -1, dtype=np.int64)
-            members = self.enumerate().genes @ np.array([5**k for k in range(5, -1, -1)])
+            members = self.enumerate().genes @ self._place_values()
             position[members] = np.arange(len(members))
             self._cache["position"] = position
         known = ((archs.genes >= 0) & (archs.genes < len(OPS))).all(1)
-        radix = np.clip(archs.genes, 0, 4) @ np.array([5**k for k in range(5, -1, -1)])
-        return np.where(known, self._cache["position"][radix], -1)
+        number = np.clip(archs.genes, 0, len(OPS) - 1) @ self._place_values()
+        return np.where(known, self._cache["position"][number], -1)
 
     def format(self, archs: Architectures) -> list[str]:
         """The official strings, ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``."""
@@ -69,8 +68,8 @@ class NASBench201(Edges):
         if given.isascii() and given.isdigit():
             if len(given) > 5 or int(given) >= len(OPS) ** 6:
                 raise BadArchitecture(text, "an official index is 0 to 15624")
-            radix = int(_official_order()[int(given)])
-            return Architecture(self.name, tuple(radix // 5**k % 5 for k in range(5, -1, -1)))
+            genes = _official_order()[int(given)] // self._place_values() % len(OPS)
+            return Architecture(self.name, tuple(genes.tolist()))
         if "|" not in given:
             return super().parse(given)
         tokens = _TOKEN.findall(given)

@@ -69,9 +69,10 @@ class Tiers:
         score, std = score_and_std(predictor, candidates)
         order = np.argsort(-(score + self.optimism * std), kind="stable")
         best = order[: max(4 * n, 100)]
-        tier = predictor.predict_tier(candidates[best])
-        best = best[np.argsort(tier > 0, kind="stable")][:n]  # best tier first; the order within is kept
         proba = predictor.predict_tier_proba(candidates[best])
+        picked = np.argsort(proba.argmax(1) > 0, kind="stable")[:n]  # best tier first; the order within is kept
+        best, proba = best[picked], proba[picked]
+        good = done.best(max(1, len(done) // 5))
         return [
             Proposal(
                 candidates[int(row)],
@@ -82,7 +83,7 @@ class Tiers:
                     "chance_of_tier": round(float(proba[i].max()), 3),
                     "score": round(float(score[row]), 4),
                     "std": round(float(std[row]), 4),
-                    "nearest": str(_nearest(candidates[int(row)].genes, done)),
+                    "nearest": str(_nearest(candidates[int(row)].genes, good)),
                 },
             )
             for i, row in enumerate(best)
@@ -150,8 +151,7 @@ def _totals(space: Space, archs: Architectures) -> NDArray[np.int64]:
         return np.zeros((len(archs), 2), dtype=np.int64)
 
 
-def _nearest(genes: tuple[int, ...], done: History) -> object:
-    """The labelled architecture of the best fifth that differs in the fewest genes."""
-    best = done.best(max(1, len(done) // 5))
-    differ: NDArray[np.int64] = (best.archs.genes != np.array(genes)).sum(1)
-    return best.archs[int(differ.argmin())]
+def _nearest(genes: tuple[int, ...], good: History) -> object:
+    """The architecture among the good ones that differs in the fewest genes."""
+    differ: NDArray[np.int64] = (good.archs.genes != np.array(genes)).sum(1)
+    return good.archs[int(differ.argmin())]
