@@ -22,10 +22,9 @@ test: .venv/dev.stamp
 	$(BIN)/pytest -n $(JOBS)
 
 bench: .venv/dev.stamp
-	$(BIN)/python bench/speed.py
-	$(BIN)/python bench/study_overhead.py
-	$(BIN)/python bench/ranking_nasbench201.py
-	$(BIN)/python bench/search_nasbench201.py
+	$(BIN)/tierwise bench run bench/*.toml
+	for script in bench/speed*.py bench/study_overhead.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/tierwise bench report bench
 
 .venv/bin/python:
 	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'tierwise needs Python 3.11 or later, this is ' + sys.version"

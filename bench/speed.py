@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from harness import markdown, one_thread, put_section, write
+from stopwatch import markdown, one_thread, publish
 
 from tierwise import make
 
@@ -89,12 +89,11 @@ def main() -> None:
             ],
         ),
     ]
-    write(
+    publish(
         "speed",
         {"cpu_seconds": costs, "nar_to_tier": ratio, "start_seconds": {"python": bare, **starts}, "heavy": heavy},
+        "\n\n".join(text),
     )
-    put_section(Path(__file__).parents[1] / "docs" / "results.md", "speed", "\n\n".join(text))
-    print("\n\n".join(text))
 
 
 if __name__ == "__main__":

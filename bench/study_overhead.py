@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import markdown, put_section, write
+from stopwatch import markdown, publish
 
 from tierwise import Architectures, Study, make
 from tierwise.spaces.edges import Edges
@@ -81,9 +81,7 @@ def main() -> None:
         "finding a fresh mutant. Made by `bench/study_overhead.py`.",
         markdown(["space", "strategy", "at 500", "at 2,000", "at the end", "end : 500"], table),
     ]
-    write(NAME, {"window": WINDOW, "batch": 1, "runs": runs})
-    put_section(Path(__file__).parents[1] / "docs" / "results.md", NAME, "\n\n".join(text))
-    print("\n\n".join(text))
+    publish(NAME, {"window": WINDOW, "batch": 1, "runs": runs}, "\n\n".join(text))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from tierwise.architecture import Architectures, Graphs
 from tierwise.space import Choice, Shape, Space
 from tierwise.spaces.edges import Edges
+from tierwise.spaces.listed import Listed
 
 TINY_OPS = ("none", "skip", "conv1x1", "conv3x3", "pool")
 
@@ -43,3 +45,26 @@ class Flat(Space):
         edge_op = np.zeros((len(archs), 2, 2), dtype=np.uint8)
         edge_op[:, 0, 1] = 1 + archs.genes[:, 0]
         return Graphs(np.full((len(archs), 2), 4, dtype=np.uint8), edge_op, ("narrow", "wide", "deep", "layer"))
+
+
+class Unordered(Listed):
+    """One to four layers of five widths, whose order does not matter: 125 members, most of many gene rows."""
+
+    def __init__(self) -> None:
+        super().__init__("unordered", [Choice(f"layer/{k}", tuple("abcde")) for k in range(4)])
+
+    def _members(self) -> Any:
+        rows = [
+            (*layers, *[-1] * (4 - len(layers)))
+            for depth in range(1, 5)
+            for layers in combinations_with_replacement(range(5), depth)
+        ]
+        return np.array(rows, dtype=np.int16)
+
+    def canonical(self, archs: Architectures) -> Any:
+        layers = -np.sort(-archs.genes.astype(np.int64), axis=1)  # widest first, absent layers last
+        return ((layers + 1) @ 6 ** np.arange(4)).astype(np.uint64)
+
+    def graphs(self, archs: Architectures) -> Graphs:
+        node_op = (archs.genes + 1).astype(np.uint8)
+        return Graphs(node_op, np.zeros((len(archs), 4, 4), dtype=np.uint8), tuple("abcde"))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.small_spaces import Costed, Flat, tiny
+from tests.conftest import DATA
+from tests.small_spaces import Costed, Flat, Unordered, tiny
 from tierwise import registry
+from tierwise.importers.convert import add
+from tierwise.importers.plain import PlainTable
 from tierwise.space import Space
 from tierwise.spaces.nasbench201 import NASBench201
 from tierwise.testing import (
@@ -19,6 +23,7 @@ from tierwise.testing import (
     check_strategy,
 )
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
 SPACES: dict[str, Space] = {"nasbench201": NASBench201(), "tiny": tiny(cls=Costed)}
 # settings with which a plugin is quick; everything else runs with its defaults
 QUICK: dict[tuple[str, str], dict[str, Any]] = {
@@ -46,7 +51,7 @@ def test_space(name: str) -> None:
     check_space(make("space", name))
 
 
-@pytest.mark.parametrize("space", [tiny(), tiny(5), tiny(cls=Costed), Flat()], ids=repr)
+@pytest.mark.parametrize("space", [tiny(), tiny(5), tiny(cls=Costed), Flat(), Unordered()], ids=repr)
 def test_spaces_of_other_sizes(space: Space) -> None:
     check_space(space)
 
@@ -74,11 +79,44 @@ def test_strategy_on_a_space_too_large_to_list(name: str) -> None:
     check_strategy(lambda: make("strategy", name), Flat())
 
 
-@pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "imagenet16-120"])
-@pytest.mark.parametrize("name", names("benchmark"))
-def test_benchmark(name: str, dataset: str) -> None:
-    benchmark = registry.make("benchmark", name, dataset=dataset)
+# every benchmark that is there without a file of somebody else's; those of added files follow below
+BENCHMARKS: list[tuple[str, dict[str, Any]]] = [
+    *(("nasbench201", {"dataset": dataset}) for dataset in ("cifar10", "cifar100", "imagenet16-120")),
+    ("nasbench201", {"label": "validation#noise"}),
+    *(("nasbench-graph", {"dataset": dataset}) for dataset in ("cora", "proteins")),
+    ("own", {"space": str(EXAMPLES / "own_table.toml"), "table": str(EXAMPLES / "own_table.csv")}),
+]
+ADDED = {
+    "nasbench101": ("nb101.npz", {"table": "nasbench101-sample", "label": "validation@36"}),
+    "nats-bench-topology": ("nb201.npz", {"table": "nasbench201-npz", "label": "test@12"}),
+    "nats-bench-size": (None, {}),
+}
+
+
+@pytest.mark.parametrize(("name", "settings"), BENCHMARKS, ids=str)
+def test_benchmark(name: str, settings: dict[str, Any]) -> None:
+    benchmark = registry.make("benchmark", name, **settings)
     check_evaluator(benchmark, benchmark.space, archs=20)
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_benchmark_of_an_added_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIERWISE_HOME", str(tmp_path))
+    file, settings = ADDED[name]
+    if file is None:  # of sizes there are no results that a test may read: these are made up, and only looked up
+        path = tmp_path / "sizes.csv"
+        path.write_text("architecture,accuracy\n" + "".join(f"{8 * k}:8:16:24:{8 * k},{50 + k}\n" for k in range(1, 9)))
+        add([path], among=[PlainTable(name, name)])
+    elif not (DATA / file).is_file():
+        pytest.skip(f"no {file} in {DATA}: set TIERWISE_DATA to the folder that holds it")
+    else:
+        add([DATA / file])
+    benchmark = registry.make("benchmark", name, **settings)
+    check_evaluator(benchmark, benchmark.space, archs=8)
+
+
+def test_every_benchmark_is_checked() -> None:
+    assert set(names("benchmark")) == {name for name, _ in BENCHMARKS} | set(ADDED)
 
 
 @pytest.mark.parametrize("name", names("executor"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import tierwise
+from tierwise.cli.bench import app as bench
 from tierwise.cli.main import app
 from tierwise.registry import GROUPS, installed
 
@@ -29,8 +30,9 @@ def test_every_plugin_is_documented(kind: str):
 
 
 def test_every_command_is_documented():
-    for command in app.registered_commands:
-        assert f"tierwise {command.name or command.callback.__name__}" in DOCS
+    for group, words in ((app, "tierwise"), (bench, "tierwise bench")):
+        for command in group.registered_commands:
+            assert f"{words} {command.name or command.callback.__name__}" in DOCS
 
 
 def test_the_readme_example_runs_and_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -51,7 +53,7 @@ def test_links_in_the_docs_lead_somewhere():
 
 def test_figures_in_the_docs_come_from_committed_results():
     results = (ROOT / "docs" / "results.md").read_text()
-    for script in re.findall(r"bench/(\w+)\.py", results):
-        assert (ROOT / "bench" / f"{script}.py").exists()
+    for file in re.findall(r"bench/\w+\.(?:py|toml)", DOCS):
+        assert (ROOT / file).exists(), file
     for name in re.findall(r"<!-- begin ([\w-]+) -->", results):
         assert (ROOT / "bench" / "results" / f"{name}.json").exists()

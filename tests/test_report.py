@@ -150,7 +150,7 @@ def test_without_test_accuracies_seeds_are_the_ceiling(tmp_path: Path) -> None:
 
 
 def test_labels_that_some_cells_lack(tmp_path: Path) -> None:
-    table = load(label="2")
+    table = load(label="validation#2")
     study = Study(None, table.space, Random(), table)
     study.run(60)
     page = read(write_report(study, table, tmp_path / "r.html", predictor=forest()))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tierwise.predictor import Predictor, top
     from tierwise.registry import find, installed, make
     from tierwise.space import Choice, Space
+    from tierwise.spaces.declared import load_space
     from tierwise.study import Study
 
 _HOME = {
@@ -43,6 +44,7 @@ _HOME = {
     "Trial": "history",
     "find": "registry",
     "installed": "registry",
+    "load_space": "spaces.declared",
     "make": "registry",
     "top": "predictor",
 }
@@ -64,6 +66,7 @@ __all__ = [
     "Trial",
     "find",
     "installed",
+    "load_space",
     "make",
     "top",
 ]

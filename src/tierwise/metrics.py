@@ -29,6 +29,16 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
     return _statistic(stats.spearmanr(x, y)) if _vary(x, y) else float("nan")
 
 
+def weighted_tau(predicted: ArrayLike, truth: ArrayLike) -> float:
+    """Kendall's tau of two (n,) columns in [-1, 1] whose exchanges weigh more, the better the ranks: 1 / rank, added.
+
+    The mean over ranking by either column; NaN is treated as in ``kendall_tau``.
+    Vigna, "A weighted correlation index for rankings with ties" (2015).
+    """
+    x, y = _finite_pairs(predicted, truth)
+    return _statistic(stats.weightedtau(x, y)) if _vary(x, y) else float("nan")
+
+
 def noise_ceiling(a: ArrayLike, b: ArrayLike) -> float:
     """Kendall's tau between two measurements of the same (n,) architectures, such as two training seeds.
 
@@ -69,6 +79,17 @@ def ranks(values: ArrayLike) -> NDArray[np.int64]:
 def regret(found: float, truth: ArrayLike) -> float:
     """How far `found` is below the best value of the table, in the units of the label."""
     return float(np.nanmax(np.asarray(truth, dtype=np.float64))) - found
+
+
+def regret_at(predicted: ArrayLike, truth: ArrayLike, k: int) -> float:
+    """How far the best of the predicted top `k` is below the best of all, in the units of the truth.
+
+    Ties in row order. Raises BadSetting.
+    """
+    scores, labels = _finite_pairs(predicted, truth)
+    if not 1 <= k <= len(scores):
+        raise BadSetting("k", k, f"1 to {len(scores)}")
+    return regret(float(labels[_top(scores, k)].max()), labels)
 
 
 def best_so_far(values: ArrayLike) -> Column:

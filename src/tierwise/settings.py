@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ def describe(
         "space": space.name,
         "choices": {choice.path: choice.options for choice in space.choices},
         "allowed": ["".join(map(str, row.astype(int))) for row in space.allowed],
+        **({} if space.free else {"members": _digest(space)}),
         "objective": objective,
         "limits": {k: [None if math.isinf(x) else x for x in v] for k, v in limits.items()},
         "seed": seed,
@@ -44,6 +46,12 @@ def describe(
         return json.loads(json.dumps(settings))
     except (TypeError, ValueError) as error:
         raise BadSetting("notes", notes, f"what JSON can hold ({error})") from error
+
+
+def _digest(space: Space) -> str:
+    """Number and checksum of the members of a space that lists them: a part of a space is not the whole."""
+    members = space.enumerate().genes
+    return f"{len(members)} of checksum {zlib.crc32(members.tobytes()):08x}"
 
 
 def agree(store: Store, mine: dict[str, Any]) -> None:

@@ -38,12 +38,14 @@ class Space(ABC):
     allowed:  bool (choices, most options): what narrowing has left.
     identity_op: the name of the operation that passes its input through, "" if there is none.
     shared: operations without weights, of which two on one input give the same tensor.
+    free: whether every combination of allowed options is an architecture (see `spaces.listed` for the others).
 
     A new space gives ``graphs``; it may override ``canonical``, ``costs``, ``build``, ``format`` and ``parse``.
     """
 
     identity_op = ""
     shared: tuple[str, ...] = ()
+    free = True
 
     def __init__(self, name: str, choices: Sequence[Choice]):
         self.name = name
@@ -151,7 +153,7 @@ class Space(ABC):
 
     def __contains__(self, arch: Architecture) -> bool:
         same_form = arch.space == self.name and len(arch.genes) == len(self.choices)
-        in_range = all(0 <= gene < self.allowed.shape[1] for gene in arch.genes)
+        in_range = all(-1 <= gene < self.allowed.shape[1] for gene in arch.genes)
         return same_form and in_range and bool(self.contains(Architectures.of([arch], self))[0])
 
     def sample(self, n: int, rng: np.random.Generator) -> Architectures:

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.conftest import DATA
 from tierwise import Study
 from tierwise.architecture import Architecture, Architectures
 from tierwise.benchmarks import nasbench201
 from tierwise.benchmarks.nasbench201 import load, test_accuracies
 from tierwise.errors import BadArchitecture, BadSetting, BadTable, MissingExtra, UnknownName
+from tierwise.importers.convert import add
 from tierwise.job import Job, evaluate, job_seed
 from tierwise.spaces.nasbench201 import NASBench201
 
@@ -61,16 +63,18 @@ def test_known_costs_are_those_of_the_data_set(dataset: str, nb201: Mapping[str,
 
 
 def test_a_label_is_a_seed_or_their_mean() -> None:
-    seeds = [load(label=label).metrics["accuracy"] for label in ("0", "1", "2")]
+    seeds = [load(label=f"validation#{run}").metrics["accuracy"] for run in ("0", "1", "999")]
     mean = load().metrics["accuracy"]
     np.testing.assert_allclose(mean, np.nanmean(seeds, axis=0))
     assert np.isfinite(mean).all()
     assert 5_000 < np.isnan(seeds[2]).sum() < 10_000
     assert (seeds[0] != seeds[1]).mean() > 0.9
+    assert np.array_equal(seeds[0], load(label="validation@200#777").metrics["accuracy"])
+    assert load(label="validation#noise").metrics["accuracy"].shape == (15_625, 3)
 
 
 def test_a_missing_third_seed_fails_its_trial_and_nothing_else() -> None:
-    table = load(label="2")
+    table = load(label="validation#2")
     missing = int(np.flatnonzero(np.isnan(table.metrics["accuracy"]))[0])
     job = Job(1, job_seed(0, 1))
     assert evaluate(table, SPACE.at([missing])[0], job, "accuracy").error is not None
@@ -93,7 +97,25 @@ def test_unknown_data_sets_and_labels_are_named() -> None:
     with pytest.raises(UnknownName, match='did you mean "cifar10'):
         load("cifar-10")
     with pytest.raises(BadSetting, match="label"):
-        load(label="3")  # type: ignore[arg-type]
+        load(label="validation#3")
+    with pytest.raises(BadSetting, match="validation or test, then @EPOCHS"):
+        load(label="accuracy")
+
+
+def test_labels_that_are_not_in_the_package_come_from_an_added_table(
+    nb201: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIERWISE_HOME", str(tmp_path))
+    with pytest.raises(BadSetting, match="tierwise bench add FILE"):
+        load(label="test")
+    assert [card.name for card in add([DATA / "nb201.npz"])] == ["nasbench201-npz"]
+    test = load("cifar100", label="test")
+    assert "TEST" in test.name
+    assert test.metrics["accuracy"].max() == pytest.approx(73.5133, abs=1e-4)
+    early = load("cifar10", label="validation@12", objectives=["latency_raspi4_ms"])
+    np.testing.assert_allclose(early.metrics["accuracy"], nb201["c10_val12"], rtol=1e-6)
+    assert early.known("latency_raspi4_ms", SPACE.at([0])) == pytest.approx(10.481977)
+    assert early.metrics["seconds"].mean() < load("cifar10").metrics["seconds"].mean() / 10
 
 
 @pytest.mark.usefixtures("unread")
@@ -185,7 +207,7 @@ def csv_lines(values: Any = GOOD, names: Any = None, header: str = "architecture
 
 
 def test_the_authors_file_is_read(nb201_file: Path, nb201: Mapping[str, Any]) -> None:
-    table = load("cifar100", table=nb201_file)
+    table = load("cifar100", truth=nb201_file)
     assert np.array_equal(table.truth["test_accuracy"], nb201["c100_test200_mean"])
     assert "test_accuracy" not in table.metrics, "a search never sees it"
 
@@ -235,7 +257,7 @@ def test_a_broken_npz_is_named(tmp_path: Path, arrays: dict[str, Any], says: str
     path = tmp_path / "test.npz"
     write_npz(path, **arrays)
     with pytest.raises(BadTable, match=says) as caught:
-        load(table=path)
+        load(truth=path)
     assert caught.value.source == str(path)
 
 
@@ -295,7 +317,7 @@ def test_a_broken_csv_is_named_with_its_line(tmp_path: Path, text: str, says: st
     path = tmp_path / "test.csv"
     path.write_text(text)
     with pytest.raises(BadTable, match=says) as caught:
-        load(table=path)
+        load(truth=path)
     assert caught.value.source == str(path)
 
 
@@ -309,4 +331,4 @@ def test_what_is_no_csv_is_named(tmp_path: Path, content: bytes) -> None:
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadTable, match="there is no such file"):
-        load(table=tmp_path / "absent.npz")
+        load(truth=tmp_path / "absent.npz")

@@ -11,26 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tierwise.cli.main import main
-
 Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
-    """Runs ``tierwise ARGUMENTS`` in a folder of its own: exit status, output, errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["tierwise", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture
@@ -143,7 +124,7 @@ def test_plugins_lists_every_kind(cli: Cli):
         (["run", "nasbnch201"], 'did you mean "nasbench201"?'),
         (["run", "--strategy", "evolutoin"], 'did you mean "evolution"?'),
         (["run", "--dataset", "cifar11"], "cifar10"),
-        (["run", "--label", "7"], '"mean"'),
+        (["run", "--label", "7"], "validation or test"),
         (["run", "--trials", "0"], "1 or more"),
         (["run", "--trials", "-5"], "1 or more"),
         (["run", "--seconds", "0"], "more than 0"),
@@ -152,7 +133,7 @@ def test_plugins_lists_every_kind(cli: Cli):
         (["run", "--limit", "weight=3"], 'no encoding "weight"'),
         (["run", "--option", "population=1", "--strategy", "evolution"], "population of 2 or more"),
         (["run", "--option", "colour=1", "--strategy", "evolution"], "colour"),
-        (["run", "--table", "nothing.npz"], "no such file"),
+        (["run", "--truth", "nothing.npz"], "no such file"),
         (["run", "--executor", "cloud"], 'no executor "cloud"'),
         (["best", "nothing.db"], "no such file"),
         (["report", "nothing.db"], "no such file"),

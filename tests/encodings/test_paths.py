@@ -7,6 +7,7 @@ from tests.small_spaces import tiny
 from tierwise.architecture import Architectures
 from tierwise.encodings.paths import LivePaths
 from tierwise.errors import BadSetting
+from tierwise.spaces.chain import Chain, Layer
 from tierwise.spaces.edges import Edges
 from tierwise.spaces.nasbench201 import NASBench201
 
@@ -58,6 +59,10 @@ def test_a_shared_convolution_is_one_and_two_are_two() -> None:
     assert (one[-2], two[-2]) == (1, 2)
 
 
-def test_cells_of_many_nodes_are_refused() -> None:
-    with pytest.raises(BadSetting, match="at most 14"):
-        LivePaths().transform(tiny(15).sample(1, np.random.default_rng(0)))
+def test_too_many_paths_are_refused_and_a_long_chain_is_not() -> None:
+    with pytest.raises(BadSetting, match="at most 4096"):
+        LivePaths().transform(tiny(15).sample(50, np.random.default_rng(0)))
+    space = Chain("chain", [Layer(f"layer{k}", {"op": ["a", "b", "c"]}) for k in range(40)])
+    chain = LivePaths().transform(space.sample(20, np.random.default_rng(0)))
+    assert (chain.sum(1) > 0).all()
+    assert len(np.unique(chain, axis=0)) == 20

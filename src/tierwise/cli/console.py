@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from tierwise.errors import BadSetting, StudyError, TierwiseError
 
 if TYPE_CHECKING:
     from tierwise.cli.ranking import Ranking
+    from tierwise.importers.folder import Card
     from tierwise.study import Study
 
+# what a card says of the checksum of the file that a table was made of
+OFFICIAL = {True: "yes", False: "no: another checksum than the published one", None: "no published checksum is known"}
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
 
@@ -26,6 +38,16 @@ _err = Console(stderr=True, highlight=False)
 def say(text: str) -> None:
     """A line; square brackets are markup."""
     _out.print(text, soft_wrap=True)
+
+
+def plain(text: str) -> None:
+    """Text as it is: nothing in it is markup."""
+    _out.print(text, soft_wrap=True, markup=False)
+
+
+def warn(text: str) -> None:
+    """A line on the error stream."""
+    _err.print(f"[yellow]{escape(text)}[/yellow]", soft_wrap=True)
 
 
 def fail(error: TierwiseError) -> None:
@@ -53,6 +75,41 @@ def progress(study: Study, trials: int) -> Generator[Callable[[Study], None]]:
 
         update(study)
         yield update
+
+
+@contextlib.contextmanager
+def stages() -> Generator[Callable[[str, int, int], None]]:
+    """A bar for each stage that is told as (stage, done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_err) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(escape(stage), total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        yield tell
+
+
+def cards(folder: Path, found: Sequence[Card]) -> None:
+    """One line a converted table of the data folder."""
+    table = Table(box=None)
+    for name in ("table", "space", "rows", "columns", "of", "official file"):
+        table.add_column(name, justify="right" if name in ("rows", "columns") else "left")
+    for one in found:
+        row = (one.name, one.space, f"{one.rows:,}", str(len(one.columns)), one.source, OFFICIAL[one.official])
+        table.add_row(*map(escape, row))
+    _out.print(table if found else f"no tables in {folder}; 'tierwise bench add FILE' makes one")
+
+
+def card(one: Card) -> None:
+    """Everything that is known of a converted table, and its columns."""
+    for name in ("name", "space", "source", "bytes", "sha256", "licence", "rows", "tierwise", "made"):
+        say(f"[bold]{name:>8}[/bold]  {escape(str(getattr(one, name)))}")
+    say(f"[bold]official[/bold]  {OFFICIAL[one.official]}")
+    for column in one.columns:
+        say(f"          {escape(column)}")
 
 
 def finish(study: Study, data: Any, reasons: dict[str, Any], again: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tierwise.cli import bench
 from tierwise.errors import BadSetting, TierwiseError
 
 app = typer.Typer(
@@ -19,17 +20,31 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+app.add_typer(bench.app, name="bench")
+
 StudyPath = Annotated[Path, typer.Argument(help="The study file that 'tierwise run' wrote.", show_default=False)]
-TablePath = Annotated[Path | None, typer.Option("--table", help="Test accuracies (npz or CSV), used by reports only.")]
+TruthPath = Annotated[Path | None, typer.Option("--truth", help="Test accuracies (npz or CSV), used by reports only.")]
 Quantity = Annotated[int, typer.Option("-k", "--count", min=1, help="How many.")]
 PredictorName = Annotated[str, typer.Option("--predictor", help="Who ranks: see 'tierwise plugins'.")]
 
 
 @app.command()
 def run(
-    benchmark: Annotated[str, typer.Argument(help="A benchmark: see 'tierwise plugins'.")] = "nasbench201",
-    dataset: Annotated[str, typer.Option(help="cifar10, cifar100 or imagenet16-120.")] = "cifar10",
-    label: Annotated[str, typer.Option(help="Labels: mean over the recorded seeds, or seed 0, 1 or 2.")] = "mean",
+    benchmark: Annotated[
+        str | None, typer.Argument(help="See 'tierwise plugins' \\[default: nasbench201; own with --space]")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="cifar10, cifar100, imagenet16-120; cora ... of a graph.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="validation or test, then @EPOCHS, then #RUN: mean, noise, or a recorded run.")
+    ] = None,
+    objective: Annotated[
+        list[str] | None, typer.Option(help="One more recorded column, COLUMN or TABLE:COLUMN; repeatable.")
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="Your own space: a TOML file, or a registered name.")] = None,
+    table: Annotated[
+        str | None, typer.Option(help="Your results (CSV, Parquet, npz), or the name of an added table.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The column of your results to search for.")] = None,
     strategy: Annotated[str, typer.Option(help="How to search: see 'tierwise plugins'.")] = "tiers",
     option: Annotated[list[str] | None, typer.Option(help="A setting of the strategy, NAME=VALUE; repeatable.")] = None,
     trials: Annotated[int, typer.Option(help="Evaluations in all, earlier ones of this study included.")] = 150,
@@ -40,10 +55,8 @@ def run(
     executor: Annotated[str, typer.Option(help="Where evaluations run: inline or local.")] = "inline",
     workers: Annotated[int, typer.Option(help="Processes of executor local.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Evaluations in flight at once.")] = None,
-    study: Annotated[
-        Path | None, typer.Option(help="Study file \\[default: runs/BENCHMARK-DATASET-STRATEGY-SEED.db]")
-    ] = None,
-    table: TablePath = None,
+    study: Annotated[Path | None, typer.Option(help="Study file \\[default: runs/TABLE-STRATEGY-SEED.db]")] = None,
+    truth: TruthPath = None,
     report: Annotated[bool, typer.Option(help="Write the report page at the end.")] = True,
 ) -> None:
     """Search a benchmark; run the same line again to go on after any interruption.
@@ -57,18 +70,27 @@ def run(
       tierwise run --strategy evolution --limit params=0.5e6 --limit latency=0.02
 
       tierwise run --strategy tiers --option predictor=nar --option schedule=published
+
+      tierwise run --space my_space.toml --table my_results.csv --metric accuracy
+
+      tierwise run nats-bench-topology --label validation@12#noise --objective hw-nas-bench:energy_eyeriss_mj
     """
     from tierwise import registry
     from tierwise.cli import console
+    from tierwise.cli.reopen import benchmark_options
     from tierwise.study import Study
 
-    data = registry.make("benchmark", benchmark, dataset=dataset, label=label, table=table)
+    name = benchmark or ("own" if space else "nasbench201")
+    options = benchmark_options(
+        dataset=dataset, label=label, objectives=objective, space=space, table=table, metric=metric
+    )
+    data = registry.make("benchmark", name, **options, **({"truth": truth} if truth else {}))
     searcher = registry.make("strategy", strategy, **dict(_pair(text, "option") for text in option or []))
-    path = study or Path("runs") / f"{benchmark}-{dataset}-{strategy}-{seed}.db"
+    path = study or Path("runs") / f"{data.name.replace(':', '-').split()[0]}-{strategy}-{seed}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
-    limits = dict(_limit(text) for text in limit or [])
-    notes = {"benchmark": {"name": benchmark, "dataset": dataset, "label": label}}
-    with Study(path, data.space, searcher, data, limits=limits, seed=seed, notes=notes) as search:
+    given: dict[str, Any] = {"limits": dict(_limit(text) for text in limit or []), "seed": seed}
+    given |= {"maximize": next(iter(data.metrics)), "notes": {"benchmark": {"name": name, **options}}}
+    with Study(path, data.space, searcher, data, **given) as search:
         with console.progress(search, trials) as shown:
             settings: dict[str, Any] = {"executor": executor, "workers": workers, "batch": batch}
             reasons = search.run(trials, seconds=seconds, target=target, progress=shown, **settings)
@@ -110,7 +132,7 @@ def show(
 
 
 @app.command()
-def best(study: StudyPath, count: Quantity = 10, table: TablePath = None) -> None:
+def best(study: StudyPath, count: Quantity = 10, truth: TruthPath = None) -> None:
     """Show the best architectures of a study.
 
     [bold]Example[/bold]   tierwise best runs/nasbench201-cifar10-tiers-0.db -k 5
@@ -118,7 +140,7 @@ def best(study: StudyPath, count: Quantity = 10, table: TablePath = None) -> Non
     from tierwise.cli import console
     from tierwise.cli.reopen import reopen
 
-    with reopen(study, table) as (search, data):
+    with reopen(study, truth) as (search, data):
         console.best(search, data, count)
 
 
@@ -164,7 +186,7 @@ def report(
     study: StudyPath,
     out: Annotated[Path | None, typer.Option(help="The page \\[default: beside the study, .html]")] = None,
     predictor: PredictorName = "tier",
-    table: TablePath = None,
+    truth: TruthPath = None,
 ) -> None:
     """Write the report of a study: one self-contained HTML page.
 
@@ -174,7 +196,7 @@ def report(
     from tierwise.cli.reopen import reopen
     from tierwise.report import write_report
 
-    with reopen(study, table) as (search, data):
+    with reopen(study, truth) as (search, data):
         page = write_report(search, data, out or study.with_suffix(".html"), predictor=predictor)
     console.say(f"report: [bold]{page}[/bold]")
 

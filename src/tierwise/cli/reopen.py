@@ -1,4 +1,4 @@
-"""A study file opened again with the benchmark that it was run on."""
+"""A study file opened again with the benchmark that it was run on, as its command line named it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Named:
 
 
 @contextlib.contextmanager
-def reopen(path: Path, table: Path | None) -> Generator[tuple[Study, Any]]:
+def reopen(path: Path, truth: Path | None) -> Generator[tuple[Study, Any]]:
     """The study and its benchmark, to look at. Raises StudyError; WrongStudy for one that no benchmark was noted
     for.
     """
@@ -33,7 +33,8 @@ def reopen(path: Path, table: Path | None) -> Generator[tuple[Study, Any]]:
     if not noted:
         raise WrongStudy(path, "was not made by 'tierwise run' on a benchmark; open it in Python with its space")
     options = {name: value for name, value in noted.items() if name != "name"}
-    data = registry.make("benchmark", noted["name"], table=table, **options)
+    reports_only = {} if truth is None else {"truth": truth}
+    data = registry.make("benchmark", noted["name"], **options, **reports_only)
     space = data.space
     for choice, kept in zip(space.choices, settings["allowed"], strict=True):
         space = space.narrow(choice.path, [o for o, k in zip(choice.options, kept, strict=False) if k == "1"])
@@ -46,3 +47,12 @@ def reopen(path: Path, table: Path | None) -> Generator[tuple[Study, Any]]:
     strategy: Any = _Named(settings["strategy"])
     with Study(path, space, strategy, data, notes=settings["notes"], **given) as study:
         yield study, data
+
+
+def benchmark_options(**given: Any) -> dict[str, Any]:
+    """The options that were given; paths of files are made absolute, so that a study finds them from elsewhere."""
+    options = {name: value for name, value in given.items() if value is not None}
+    for name in ("space", "table"):
+        if name in options and Path(options[name]).is_file():
+            options[name] = str(Path(options[name]).resolve())
+    return options

@@ -30,8 +30,8 @@ def leaders(study: Study, data: Any, count: int, predictor: str = "tier") -> Lea
     trials = study.best(count)
     archs = Architectures.of([t.arch for t in trials], study.space)
     columns: dict[str, list[str]] = {}
-    table, truth = getattr(data, "metrics", {}), getattr(data, "truth", {})
-    for name, column in (("", table.get(study.objective)), ("test ", truth.get("test_accuracy"))):
+    recorded = data.expected(study.objective) if hasattr(data, "expected") else None
+    for name, column in (("", recorded), ("test ", getattr(data, "truth", {}).get("test_accuracy"))):
         if column is not None:
             rows = data.space.index(Architectures(data.space, archs.genes))
             if name:

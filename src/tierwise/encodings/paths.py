@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import chain, combinations, combinations_with_replacement, islice
+import math
+from itertools import chain, combinations_with_replacement, islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +13,17 @@ from tierwise.architecture import Architectures, Archs, Graphs
 from tierwise.encoding import Encoding, batch
 from tierwise.encodings.cost_tensor import type_codes
 from tierwise.errors import BadSetting
+from tierwise.space import mix
 
-_RUNS = 2**20  # of nodes times rows, at a time: some dozens of MB
-_MOST_NODES = 14
+_ROWS = 16_384  # whose graphs are looked at together
+_RUNS = 2**21  # hops of all paths of all rows, at a time: some dozens of MB
+_MOST_PATHS = 4_096
+_MOST_PAIRS = 64  # letters; of more, pairs are not counted
 _MOST_BAGS = 512
+_FEW_KINDS = 16  # up to here one comparison a kind is faster than counting by place
 _NO_OPERATION = ("", "input", "sum", "output")
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
 
 
@@ -28,14 +34,14 @@ class LivePaths(Encoding):
     of at most H letters the float32 columns of a row count
 
     * paths by how often each operation occurs, A(H + 1), and by word length, H + 1;
-    * paths by first and by last letter, 2A; letters, A; pairs of neighbouring letters, A²;
+    * paths by first and by last letter, 2A; letters, A; pairs of neighbouring letters, A², up to 64 letters;
     * paths by their letters regardless of order: one column a bag of letters, at most the 512 shortest bags;
     * all paths, and the largest and smallest count of each operation and of all letters on a path, 2A + 3;
     * each operation on any live path, A: shared by several paths it counts once. Always 0 for the space's
       weightless ``shared`` operations, because one and the same network may hold one or several of them.
 
     So networks that are equal by the rules of ``Edges.canonical`` have equal rows.
-    Raises BadSetting for cells of more than 14 nodes.
+    Raises BadSetting where a batch has more than 4,096 different paths.
 
     From: White et al., "BANANAS: Bayesian Optimization with Neural Architectures for Neural Architecture
     Search" (2021), which has one column a path. Leaving out identities and counting parts of words is ours.
@@ -48,63 +54,85 @@ class LivePaths(Encoding):
     def transform(self, archs: Archs) -> NDArray[np.float32]:
         """The columns, (n, d)."""
         rows = batch(archs)
-        nodes = rows.space.graphs(rows[:0]).node_op.shape[1]
-        if nodes > _MOST_NODES:
-            raise BadSetting("nodes of a cell", nodes, f"at most {_MOST_NODES} where paths are counted")
-        parts = [_columns(rows[:0]), *(_columns(part) for part in rows.chunks(_RUNS // 2**nodes))]
-        return np.concatenate(parts).astype(np.float32)
+        return np.concatenate([_columns(rows[:0]), *(_columns(part) for part in rows.chunks(_ROWS))])
 
 
-def _columns(rows: Architectures) -> Ints:
+def _columns(rows: Architectures) -> NDArray[np.float32]:
+    """The columns of some rows. Inside, rows are the last axis and numbers are small: that is what makes it fast."""
     graphs = rows.space.graphs(rows)
     names = [op for op in graphs.ops if op not in (*_NO_OPERATION, rows.space.identity_op)]
-    letter = np.array([0, *(names.index(op) + 1 if op in names else 0 for op in graphs.ops)])
-    hops = type_codes(graphs)
-    paths = _paths(hops.shape[1])
-    live = np.stack([(hops[:, path[:-1], path[1:]] > 0).all(1) for path in paths], 1)
-    words = _words(letter[hops], paths) * live[:, :, None]
-    own = [op not in rows.space.shared for op in names]
+    letter = np.array([0, *(names.index(op) + 1 if op in names else 0 for op in graphs.ops)], dtype=np.int16)
+    hops = np.ascontiguousarray(np.moveaxis(type_codes(graphs), 0, 2))  # (v, v, n)
+    paths = _paths(np.asarray((hops > 0).any(2)))
+    most = _RUNS // (len(paths) * len(hops)) + 1
+    if len(rows) > most:
+        return np.concatenate([_columns(rows[start : start + most]) for start in range(0, len(rows), most)])
+    live = np.stack([(hops[path[:-1], path[1:]] > 0).all(0) for path in paths])
+    words = _words(letter[hops], paths) * live
+    own = np.array([op not in rows.space.shared for op in names], dtype=np.bool_)
     operations = letter[_on_live_paths(graphs, paths, live)]
-    return np.concatenate([*_path_columns(words, live, len(names)), _count(operations, len(names)) * own], 1)
+    columns = [*_path_columns(words, live, len(names)), _count(operations, len(names)) * own[:, None]]
+    return np.concatenate([part.astype(np.float32) for part in columns]).T
 
 
-def _paths(nodes: int) -> list[tuple[int, ...]]:
-    """Every increasing run of nodes from the first to the last."""
-    between = range(1, nodes - 1)
-    return [(0, *middle, nodes - 1) for k in range(nodes - 1) for middle in combinations(between, k)]
+def _paths(hop: Bools) -> list[tuple[int, ...]]:
+    """Every way from the first node to the last over the hops (v, v) that any row has; at least the direct one."""
+    last = len(hop) - 1
+    found: list[tuple[int, ...]] = []
+    begun: list[tuple[int, ...]] = [(0,)]
+    while begun:
+        path = begun.pop()
+        for node in np.flatnonzero(hop[path[-1]]).tolist():
+            (found if node == last else begun).append((*path, node))
+        if len(found) + len(begun) > _MOST_PATHS:
+            raise BadSetting(
+                "paths through a cell", f"over {_MOST_PATHS}", f"at most {_MOST_PATHS} where they are counted"
+            )
+    return found or [(0, last)]
 
 
 def _words(letters: Ints, paths: list[tuple[int, ...]]) -> Ints:
-    """(n, paths, H) the letters 1 to A of each path in order, then zeros; from the letters (n, v, v) of edges."""
-    words = np.zeros((len(letters), len(paths), letters.shape[1] - 1), dtype=np.int64)
+    """(H, paths, n) the letters 1 to A of each path in order, then zeros; from the letters (v, v, n) of edges."""
+    longest = len(letters) - 1
+    words = np.zeros((longest, len(paths), letters.shape[2]), dtype=letters.dtype)
     for p, path in enumerate(paths):
-        words[:, p, : len(path) - 1] = letters[:, path[:-1], path[1:]]
-    identities_last = np.argsort(words == 0, axis=2, kind="stable")
-    return np.take_along_axis(words, identities_last, 2)
+        words[: len(path) - 1, p] = letters[path[:-1], path[1:]]
+    for end in range(longest - 1, 0, -1):  # identities are letter 0: they move to the end
+        for k in range(end):
+            gap = words[k] == 0
+            words[k] += words[k + 1] * gap
+            words[k + 1] *= ~gap
+    return words
 
 
 def _on_live_paths(graphs: Graphs, paths: list[tuple[int, ...]], live: Bools) -> Ints:
-    """(n, ...) operation codes of the edges, or of the nodes where edges are plain; 0 off the live paths."""
-    used = np.zeros(graphs.edge_op.shape, dtype=np.bool_)
+    """(..., n) operation codes of the edges and of the nodes that they lead to; 0 off the live paths."""
+    n, nodes = graphs.node_op.shape
+    used = np.zeros((nodes, nodes, n), dtype=np.bool_)
     for p, path in enumerate(paths):
-        used[:, path[:-1], path[1:]] |= live[:, [p]]
-    plain = "" in graphs.ops
-    return (graphs.node_op * used.any(1) if plain else graphs.edge_op * used).astype(np.int64)
+        used[path[:-1], path[1:]] |= live[p]
+    edges = (np.moveaxis(graphs.edge_op, 0, 2) * used).reshape(nodes * nodes, n)
+    return np.concatenate([edges, graphs.node_op.T * used.any(0)])
 
 
 def _path_columns(words: Ints, live: Bools, letters: int) -> list[Ints]:
-    longest = words.shape[2]
-    length = (words > 0).sum(2)
-    times = np.stack([*((words == a).sum(2) for a in range(1, letters + 1)), length], 2)
-    last = np.take_along_axis(words, np.maximum(length[:, :, None] - 1, 0), 2)
-    pairs = np.where(words[:, :, 1:] > 0, (words[:, :, :-1] - 1) * letters + words[:, :, 1:], 0)
-    alive = live.sum(1)[:, None]
-    smallest = np.where(live[:, :, None], times, longest).min(1) * (alive > 0)
+    """Columns (..., n) of the words (H, paths, n) of live paths, all 0 on the others."""
+    longest = len(words)
+    times = np.stack(
+        [*((words == a).sum(0, dtype=np.int16) for a in range(1, letters + 1)), (words > 0).sum(0, dtype=np.int16)]
+    )
+    last = words[0]
+    for following in words[1:]:
+        last = np.where(following > 0, following, last)
+    pairs = letters**2 if letters <= _MOST_PAIRS else 0
+    pair = np.where(words[1:] > 0, (words[:-1].astype(np.int32) - 1) * letters + words[1:], 0)
+    alive = live.sum(0)[None]
+    smallest = np.where(live, times, longest).min(1) * (alive > 0)
     return [
-        *(((times == k) & live[:, :, None]).sum(1) for k in range(longest + 1)),
-        *(_count(codes, letters) for codes in (words[:, :, 0], last, words)),
-        _count(pairs, letters**2),
-        _bags(times[:, :, :-1], live, longest),
+        *(((times == k) & live).sum(1) for k in range(longest + 1)),
+        *(_count(codes, letters) for codes in (words[0], last, words)),
+        _count(pair, pairs),
+        _bags(times[:-1], live, longest),
         alive,
         times.max(1),
         smallest,
@@ -112,17 +140,26 @@ def _path_columns(words: Ints, live: Bools, letters: int) -> list[Ints]:
 
 
 def _bags(times: Ints, live: Bools, longest: int) -> Ints:
-    """(n, bags) live paths by their letters regardless of order; `times` is (n, paths, A) letter counts."""
-    digit = (longest + 1) ** np.arange(times.shape[2])
-    sizes = (combinations_with_replacement(digit.tolist(), k) for k in range(longest + 1))
-    known = np.sort([sum(bag) for bag in islice(chain.from_iterable(sizes), _MOST_BAGS)])
-    keys = times @ digit
+    """(bags, n) live paths by their letters regardless of order; `times` is (A, paths, n) letter counts."""
+    digit = mix(np.arange(len(times), dtype=np.uint64))  # exact place values where they fit, else scattered ones
+    if len(times) * math.log2(longest + 1) < 62:
+        digit = np.array([(longest + 1) ** a for a in range(len(times))], dtype=np.uint64)
+    sizes = (combinations_with_replacement(digit, k) for k in range(longest + 1))
+    known = np.sort([np.sum(bag, dtype=np.uint64) for bag in islice(chain.from_iterable(sizes), _MOST_BAGS)])
+    keys = np.zeros(live.shape, dtype=np.uint64)
+    for count, value in zip(times, digit, strict=True):
+        keys += count.astype(np.uint64) * value
     place = np.searchsorted(known[:-1], keys)
     return _count(np.where(live & (known[place] == keys), place + 1, 0), len(known))
 
 
 def _count(codes: Ints, kinds: int) -> Ints:
-    """(n, kinds) how often each of 1 to `kinds` occurs in a row of `codes`, (n, ...)."""
-    n = len(codes)
-    cells = codes.reshape(n, int(np.prod(codes.shape[1:]))) + (kinds + 1) * np.arange(n)[:, None]
-    return np.bincount(cells.ravel(), minlength=n * (kinds + 1)).reshape(n, kinds + 1)[:, 1:]
+    """(kinds, n) how often each of 1 to `kinds` occurs in a column of `codes`, (..., n)."""
+    n = codes.shape[-1]
+    flat = codes.reshape(int(np.prod(codes.shape[:-1])), n)
+    if kinds <= _FEW_KINDS:
+        return np.array(
+            [(flat == kind).sum(0, dtype=np.int32) for kind in range(1, kinds + 1)], dtype=np.int32
+        ).reshape(kinds, n)
+    cells = flat + (kinds + 1) * np.arange(n)
+    return np.bincount(cells.ravel(), minlength=n * (kinds + 1)).reshape(n, kinds + 1)[:, 1:].T

@@ -139,7 +139,7 @@ def costs_of(benchmark: Table | None, archs: Architectures) -> dict[str, Column]
 
 
 def _truth(study: Study, benchmark: Table) -> Truth:
-    labels = benchmark.metrics.get(study.objective)
+    labels = benchmark.expected(study.objective)
     if labels is None or benchmark.space.name != study.space.name:
         raise BadSetting(
             "benchmark",

@@ -57,9 +57,10 @@ def _expect_listing(space: Space, some: Architectures) -> None:
     expect_rows("index(at(i))", space.index(space.at(rows)), rows)
     drawn = space.sample(50, rng(8))
     expect_rows("at(index(a))", space.at(space.index(drawn)).genes, drawn.genes)
-    outside = np.repeat(every.genes[:1], 3, axis=0)
-    outside[:, 0] = (-1, len(space.choices[0].options), 30_000)
-    expect_rows("index of what is outside", space.index(Architectures(space, outside)), [-1, -1, -1])
+    wrong = [len(space.choices[0].options), 30_000, *([-1] if space.free else [])]
+    outside = np.repeat(every.genes[:1], len(wrong), axis=0)
+    outside[:, 0] = wrong
+    expect_rows("index of what is outside", space.index(Architectures(space, outside)), [-1] * len(wrong))
     foreign = some[~space.contains(some)]
     expect_rows("index of what narrow took away", space.index(foreign), np.full(len(foreign), -1))
 

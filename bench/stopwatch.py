@@ -1,0 +1,36 @@
+"""What the speed scripts share: one thread, results with the machine's description, a section of the results page."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tierwise.harness.report import put_section
+from tierwise.harness.run import environment
+from tierwise.harness.sections import table as markdown  # noqa: F401  scripts take it from here
+
+HERE = Path(__file__).parent
+DATA = Path(os.environ.get("TIERWISE_DATA", HERE.parent.parent / "shared" / "data"))
+PAGE = HERE.parent / "docs" / "results.md"
+
+
+def one_thread() -> None:
+    """Fastest on few cores, and its CPU time is honest."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
+    try:
+        import torch
+
+        torch.set_num_threads(1)
+    except ImportError:
+        pass
+
+
+def publish(name: str, content: dict[str, Any], text: str) -> None:
+    """Figures and environment to ``results/NAME.json``, the section to the results page, and to the screen."""
+    path = HERE / "results" / f"{name}.json"
+    path.write_text(json.dumps({"benchmark": name, "environment": environment(HERE), **content}, indent=1) + "\n")
+    PAGE.write_text(put_section(PAGE.read_text() if PAGE.exists() else "", name, text))
+    print(text)

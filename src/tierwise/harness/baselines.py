@@ -1,0 +1,145 @@
+"""What stands beside every claim: random, costs, boosted trees on plain features; and how a method is made."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tierwise import registry
+from tierwise.errors import MissingExtra
+from tierwise.harness.problem import Column, Problem
+from tierwise.harness.protocol import FEATURES, Method
+from tierwise.history import History, Proposal
+from tierwise.predictor import score_all
+from tierwise.tier_statistics import tier_blocks
+
+COSTS = ("flops", "params")
+
+
+def boosted_trees(n: int, seed: int, features: Sequence[str] = FEATURES) -> Any:
+    """LightGBM on plain features (one-hot genes, FLOPs, params) with the sizes that serve n labels well.
+
+    Raises MissingExtra.
+    """
+    try:
+        from lightgbm import LGBMRegressor
+    except ImportError as error:
+        raise MissingExtra("the baseline of boosted trees", "lightgbm", "bench") from error
+    from sklearn.pipeline import make_pipeline, make_union
+
+    trees = LGBMRegressor(
+        n_estimators=300,
+        learning_rate=0.04,
+        num_leaves=min(31, max(4, n // 12)),
+        min_child_samples=max(3, n // 60),
+        subsample=0.8,
+        subsample_freq=1,
+        colsample_bytree=0.5,
+        reg_lambda=1.0,
+        random_state=seed,
+        n_jobs=1,
+        verbose=-1,
+    )
+    return make_pipeline(make_union(*(registry.make("encoding", name) for name in features)), trees)
+
+
+def predictor(method: Method, problem: Problem, seed: int) -> Any:
+    """The predictor of a method, not fitted; it is told the task if it takes one."""
+    name = str(method.predictor)
+    taken = inspect.signature(registry.find("predictor", name)).parameters
+    task = {key: value for key, value in problem.task.items() if key in taken}
+    encoding = method.encoding
+    inputs: dict[str, Any] = {}
+    if encoding is not None:
+        inputs = {"encoding": encoding} if isinstance(encoding, str) else {"encodings": tuple(encoding)}
+    return registry.make("predictor", name, **{"seed": seed, **task, **inputs, **_settings(method)})
+
+
+def strategy(method: Method) -> Any:
+    """The strategy of a method."""
+    if method.baseline in COSTS:
+        return ByCost(COSTS.index(str(method.baseline)))
+    if method.baseline == "trees":
+        return Trees(features=_features(method))
+    return registry.make("strategy", method.strategy or str(method.baseline), **_settings(method))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """(n,) scores of a whole problem, higher better; tiers, 0 the best; and the predictor behind them, if any."""
+
+    score: Column
+    tier: NDArray[np.int64]
+    fitted: Any = None
+
+
+def scores(method: Method, problem: Problem, drawn: NDArray[np.int64], seed: int, rng: np.random.Generator) -> Scores:
+    """What a method makes of the whole problem from the labels of the rows `drawn`."""
+    if not method.learns:
+        score = _unlearnt(method, problem, rng)
+        return Scores(score, tier_blocks(score))
+    archs, labels = problem.archs[drawn], problem.label[drawn]
+    trees = method.baseline == "trees"
+    fitted = boosted_trees(len(drawn), seed, _features(method)) if trees else predictor(method, problem, seed)
+    fitted.fit(archs, labels)
+    score = np.asarray(score_all(fitted, problem.archs), dtype=np.float64)
+    if not hasattr(fitted, "predict_tier"):
+        return Scores(score, tier_blocks(score), fitted)
+    tiers = np.concatenate([np.asarray(fitted.predict_tier(part)) for part in problem.archs.chunks()])
+    return Scores(score, tiers, fitted)
+
+
+def _unlearnt(method: Method, problem: Problem, rng: np.random.Generator) -> Column:
+    if method.baseline == "random":
+        return rng.random(len(problem.label))
+    if method.baseline == "perfect":
+        return problem.truth
+    return problem.costs[:, COSTS.index(str(method.baseline))].astype(np.float64)
+
+
+def _features(method: Method) -> tuple[str, ...]:
+    given = [method.encoding] if isinstance(method.encoding, str) else method.encoding
+    return tuple(given or FEATURES)
+
+
+def _settings(method: Method) -> dict[str, Any]:
+    """TOML knows lists only, settings are tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in method.settings.items()}  # pyright: ignore[reportUnknownArgumentType]
+
+
+@dataclass(frozen=True)
+class ByCost:
+    """Most expensive first: what FLOPs (0) or parameters (1) alone are worth."""
+
+    cost: int
+
+    def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
+        """The `n` most expensive that are fresh, equal ones in random order."""
+        every = history.space.enumerate()
+        every = every[rng.permutation(len(every))]
+        fresh = every[np.flatnonzero(history.fresh(every))]
+        order = np.argsort(-history.space.totals(fresh)[:, self.cost], kind="stable")[:n]
+        return [Proposal(fresh[int(k)]) for k in order]
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Boosted trees refitted on all labels before each round, their favourites evaluated."""
+
+    first: int = 20
+    features: tuple[str, ...] = FEATURES
+
+    def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
+        """Random proposals until there are labels enough, then the best scored."""
+        if len(history) < self.first:
+            return [Proposal(arch) for arch in history.sample(min(n, self.first - len(history)), rng)]
+        every = history.space.enumerate()
+        fresh = every[np.flatnonzero(history.fresh(every))]
+        done = history.done
+        score = boosted_trees(len(done), history.seed, self.features).fit(done.archs, done.y).predict(fresh)
+        return [Proposal(fresh[int(k)]) for k in np.argsort(-score, kind="stable")[:n]]

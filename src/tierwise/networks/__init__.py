@@ -1,0 +1,1 @@
+"""Networks in plain PyTorch: one file for each space."""

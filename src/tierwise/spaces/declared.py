@@ -1,0 +1,164 @@
+"""A space of one's own, declared in a TOML file: ``load_space("my.toml")``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from tierwise.errors import BadSetting, UnknownName
+from tierwise.space import Space
+from tierwise.spaces import declaration
+from tierwise.spaces.chain import Chain, ChainCosts, Layer
+from tierwise.spaces.edges import Edges
+from tierwise.spaces.formulas import FREE, Cost
+from tierwise.spaces.network import Network, Stage
+from tierwise.spaces.nodes import Nodes
+from tierwise.spaces.sizes import Sizes, SizeStage
+
+
+def load_space(source: str | Path | Mapping[str, Any]) -> Space:
+    """The space that a TOML file, or an equal dict, declares.
+
+    ``kind`` is "edges", "nodes", "chain" or "sizes"; the other keys are the arguments of `Edges`, `Nodes`, `Chain`
+    or `Sizes`, in short::
+
+        kind = "edges"                          # name = "..." may be given; by default that of the file
+        nodes = 4
+        ops = ["none", "skip", "conv1x1", "conv3x3", "pool3x3"]
+        zero = "none"
+        identity = "skip"
+        shared = ["pool3x3"]
+        [cost.conv3x3]
+        flops = "9*c*c*h*w"
+        params = "9*c*c"
+        [[network.stages]]
+        cells = 5
+        channels = 16
+        size = 32
+
+    A chain has ``[[layers]]``: every list in it is a choice (``kernel = [3, 5]``), ``channels`` and ``size`` may be
+    fixed numbers, ``repeat = 3`` makes three of it. Sizes have ``stages = [{widths = [8, 16], depths = [1, 2]}]``.
+    Raises BadSetting, UnknownName with file and field.
+
+    >>> load_space({"kind": "sizes", "stages": [{"widths": [8, 16], "depths": [1, 2]}]}).size
+    8
+    """
+    given, label, name = _read(source)
+    models = declaration.KINDS
+    kind = given.get("kind")
+    if kind is None:
+        raise BadSetting(f"{label}: kind", None, f"a key kind, one of {', '.join(models)}")
+    if kind not in models:
+        raise UnknownName(f"kind of space in {label}", str(kind), models)
+    declared: Any = _checked(models[kind], given, label)
+    name = declared.name or name
+    try:
+        space = _MAKERS[kind](name, declared)
+    except BadSetting as error:
+        raise BadSetting(_placed(error.setting, name, label), error.value, error.allowed) from error
+    except UnknownName as error:
+        raise UnknownName(_placed(error.kind, name, label, " in "), error.name, error.known) from error
+    if space.size < 2:
+        raise BadSetting(f"{label}: choices", f"{space.size} architecture", "at least 2 architectures to choose from")
+    return space
+
+
+def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str, str]:
+    """What is declared, how messages call it, and the default name of the space."""
+    if isinstance(source, Mapping):
+        return dict(source), str(source.get("name", "space")), "space"
+    path = Path(source)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), path.name, path.stem
+    except (OSError, ValueError) as error:
+        raise BadSetting("file of a space", str(path), f"a readable TOML file ({error})") from error
+
+
+def _placed(text: str, name: str, label: str, joint: str = ": ") -> str:
+    """The field that a message names, with the file in front."""
+    if f"{name}: " in text:
+        return text.replace(f"{name}: ", f"{label}: ", 1)
+    return f"{label}: {text}" if joint == ": " else f"{text}{joint}{label}"
+
+
+def _checked(model: type[BaseModel], given: Mapping[str, Any], label: str) -> BaseModel:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        # a key that is missing may well be one that is misspelt
+        first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+        where = [str(part) for part in first["loc"]]
+        if first["type"] == "extra_forbidden":
+            known = declaration.keys_at(model, where[:-1])
+            place = f" of {'.'.join(where[:-1])}" if where[:-1] else ""
+            raise UnknownName(f"key{place} in {label}", where[-1], known) from error
+        missing = first["type"] == "missing"
+        raise BadSetting(
+            f"{label}: {'.'.join(where)}",
+            None if missing else first["input"],
+            "this key is needed" if missing else first["msg"].removeprefix("Value error, "),
+        ) from error
+
+
+def _cost(given: declaration.CostFormulas | None) -> Cost:
+    return FREE if given is None else Cost(str(given.flops), str(given.params))
+
+
+def _cell_network(declared: declaration.Cell) -> Network | None:
+    """Where the cell stands; without stages and costs nothing is known of it."""
+    if not declared.cost and declared.network is None:
+        return None
+    network = declared.network or declaration.CellNetwork()
+    stages = tuple(Stage(s.cells, s.channels, s.size) for s in network.stages)
+    costs = {op: _cost(given) for op, given in declared.cost.items()}
+    return Network(stages or (Stage(),), costs, _cost(network.extra))
+
+
+def _chain_costs(declared: declaration.Chain | declaration.Sizes) -> ChainCosts | None:
+    if not declared.cost and declared.network is None:
+        return None
+    network = declared.network or declaration.ChainNetwork()
+    costs = {op: _cost(given) for op, given in declared.costs().items()}
+    return ChainCosts(costs, network.inputs, _cost(network.extra))
+
+
+def _rules(declared: declaration.Cell) -> dict[str, Any]:
+    """The rules of equal networks. Raises UnknownName for an operation that is not among the ops."""
+    for rule, ops in {"zero": [declared.zero], "identity": [declared.identity], "shared": declared.shared}.items():
+        for op in ops:
+            if op and op not in declared.ops:
+                raise UnknownName(f"operation of {rule}", op, declared.ops)
+    return {"zero": declared.zero, "identity": declared.identity, "shared": declared.shared}
+
+
+def _edges(name: str, declared: declaration.Edges) -> Space:
+    edges = None if declared.edges is None else [(i, j) for i, j in declared.edges]
+    rules, network = _rules(declared), _cell_network(declared)
+    return Edges(name, declared.nodes, declared.ops, **rules, edges=edges, network=network)
+
+
+def _nodes(name: str, declared: declaration.Nodes) -> Space:
+    rules, network = _rules(declared), _cell_network(declared)
+    wiring: dict[str, Any] = {"inputs": declared.inputs, "output": declared.output, "concat": declared.concat}
+    return Nodes(name, declared.nodes, declared.ops, **wiring, **rules, network=network)
+
+
+def _chain(name: str, declared: declaration.Chain) -> Space:
+    layers: list[Layer] = []
+    for k, layer in enumerate(declared.layers, start=1):
+        own = layer.name or f"layer{k}"
+        names = [own] if layer.repeat == 1 else [f"{own}.{i}" for i in range(1, layer.repeat + 1)]
+        layers += [Layer(each, layer.choices(), layer.fixed_channels(), layer.size) for each in names]
+    return Chain(name, layers, depths=declared.depths, identity=declared.identity, network=_chain_costs(declared))
+
+
+def _sizes(name: str, declared: declaration.Sizes) -> Space:
+    stages = [SizeStage(s.widths, s.depths, s.own_widths, s.size, s.name) for s in declared.stages]
+    return Sizes(name, stages, network=_chain_costs(declared))
+
+
+_MAKERS: dict[str, Any] = {"edges": _edges, "nodes": _nodes, "chain": _chain, "sizes": _sizes}
