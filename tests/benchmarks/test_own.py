@@ -172,6 +172,13 @@ def test_a_row_without_the_metric_is_not_recorded(tmp_path: Path) -> None:
         data.many(load_space(CELLS).enumerate()[[26]], [0])
 
 
+def test_a_table_that_must_be_complete_names_what_is_missing(tmp_path: Path) -> None:
+    path = write(tmp_path, "architecture,accuracy", "0-0-0,1", "0-0-2,2")
+    with pytest.raises(BadTable, match="25 of 27 architectures are missing") as caught:
+        load(CELLS, path, complete=True)
+    assert caught.value.rows == [1, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+
+
 def test_the_recorded_part_conforms() -> None:
     space = NASBench201()
     some = Subset(space, space.at(np.random.default_rng(1).permutation(15_625)[:2000]))

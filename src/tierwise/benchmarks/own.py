@@ -32,6 +32,7 @@ def load(
     *,
     maximize: bool = True,
     known: Sequence[str] = (),
+    complete: bool = False,
     classes: int = 10,
     shape: Shape = (3, 32, 32),
 ) -> Table:
@@ -42,6 +43,7 @@ def load(
     column for each choice, called by its path (``cell/0-1``) and holding options; the order of rows is free.
     metric: the column that is searched; a row where it is empty counts as not recorded. With ``maximize=False`` small
     is good, and the search is told ``negative_<metric>``. A column ``seconds`` without gaps is told as well.
+    complete: whether every architecture of the space must be there.
     known: columns that may limit a search, because they are known before a training. Every other column of numbers
     is kept for reports (``Table.truth``). classes, shape: of the task, for cost formulas.
 
@@ -56,8 +58,11 @@ def load(
     if not recorded.any():
         raise BadTable(read.source, f"no number in the column {metric!r}")
     archs = archs[np.flatnonzero(recorded)]
-    complete = len(archs) == whole.size
-    part = whole if complete else Subset(whole, archs)
+    if complete and len(archs) < whole.size:
+        absent = np.setdiff1d(np.arange(whole.size), whole.index(archs)).tolist()
+        problem = f"{len(absent):,} of {whole.size:,} architectures are missing, by their place in the space"
+        raise BadTable(read.source, problem, absent)
+    part = whole if len(archs) == whole.size else Subset(whole, archs)
     order = np.flatnonzero(recorded)[np.argsort(part.index(archs), kind="stable")]
     told = {metric: objective} if maximize else {f"negative_{metric}": -objective}
     others = _others(read, {*used, metric, *known})

@@ -49,9 +49,9 @@ def add(
     with _bar() as tell:
         cards = convert.add(files, name=name, progress=tell, among=own)
     for card in cards:
-        checked = {True: "the official file", False: "NOT the official file", None: "no official checksum is known"}
         console.say(
-            f"[bold]{card.name}[/bold]: {card.rows:,} rows, {len(card.columns)} columns; {checked[card.official]}"
+            f"[bold]{card.name}[/bold]: {card.rows:,} rows, {len(card.columns)} columns; "
+            f"checksum: {console.CHECKSUM[card.official]}"
         )
 
 

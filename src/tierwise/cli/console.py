@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tierwise.study import Study
 
 # what a card says of the checksum of the file that a table was made of
-OFFICIAL = {True: "yes", False: "no: another checksum than the published one", None: "no published checksum is known"}
+CHECKSUM = {True: "as known", False: "another than the known one", None: "none is known to compare with"}
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
 
@@ -95,10 +95,10 @@ def stages() -> Generator[Callable[[str, int, int], None]]:
 def cards(folder: Path, found: Sequence[Card]) -> None:
     """One line a converted table of the data folder."""
     table = Table(box=None)
-    for name in ("table", "space", "rows", "columns", "of", "official file"):
+    for name in ("table", "space", "rows", "columns", "of", "checksum"):
         table.add_column(name, justify="right" if name in ("rows", "columns") else "left")
     for one in found:
-        row = (one.name, one.space, f"{one.rows:,}", str(len(one.columns)), one.source, OFFICIAL[one.official])
+        row = (one.name, one.space, f"{one.rows:,}", str(len(one.columns)), one.source, CHECKSUM[one.official])
         table.add_row(*map(escape, row))
     _out.print(table if found else f"no tables in {folder}; 'tierwise bench add FILE' makes one")
 
@@ -107,7 +107,7 @@ def card(one: Card) -> None:
     """Everything that is known of a converted table, and its columns."""
     for name in ("name", "space", "source", "bytes", "sha256", "licence", "rows", "tierwise", "made"):
         say(f"[bold]{name:>8}[/bold]  {escape(str(getattr(one, name)))}")
-    say(f"[bold]official[/bold]  {OFFICIAL[one.official]}")
+    say(f"[bold]checksum[/bold]  {CHECKSUM[one.official]}")
     for column in one.columns:
         say(f"          {escape(column)}")
 
@@ -151,12 +151,13 @@ def best(study: Study, data: Any, count: int) -> None:
     table = Table()
     for name in ("", study.objective, "tier", *found.columns, "architecture"):
         table.add_column(name, justify="left" if name == "architecture" else "right")
+    texts = study.space.format(Architectures.of([trial.arch for trial in found.trials], study.space))
     for k, trial in enumerate(found.trials):
         cells = [str(k + 1), f"{trial.metrics[study.objective]:.3f}", found.tiers[k]]
-        table.add_row(*cells, *(column[k] for column in found.columns.values()), trial.arch.gene_text)
+        shorter = min(trial.arch.gene_text, texts[k], key=len)
+        table.add_row(*cells, *(column[k] for column in found.columns.values()), escape(shorter))
     _out.print(table)
-    first = Architectures.of([found.trials[0].arch], study.space)
-    say(f"the best: {escape(study.space.format(first)[0])}")
+    say(f"the best: {escape(texts[0])}")
 
 
 def ranking(ranked: Ranking, count: int) -> None:
