@@ -32,6 +32,11 @@ QUICK: dict[tuple[str, str], dict[str, Any]] = {
         "flops_scale": 1e6, "params_scale": 1e4,  # so small a network learns little from unscaled costs
         "n_tiers": 3, "bins": 3, "epochs": 12, "batch": 20, "lr_factor": 0.3, "dropout": 0.0,
     },
+    ("predictor", "graph_network"): {"steps": 40, "members": 2, "width": 24},
+    ("predictor", "ctnas"): {"steps": 40, "members": 2, "width": 24},
+    ("predictor", "acenas"): {"steps": 40, "pretraining_steps": 20, "members": 2, "width": 24},
+    ("predictor", "graph_transformer"): {"steps": 40, "members": 2, "layers": 2, "width": 16, "learning_rate": 0.01},
+    ("predictor", "weaknas"): {"hidden": (64, 64), "trees": 40},
     ("executor", "local"): {"workers": 2},
 }  # fmt: skip
 
