@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tierwise.benchmarks.table import Table
+from tierwise.benchmarks.table import Table, mean_of_runs
 from tierwise.errors import BadSetting, BadTable, MissingExtra, UnknownName
 from tierwise.importers.folder import converted
 from tierwise.space import Shape, Space
@@ -175,12 +175,4 @@ class _Reader:
         if len(names) == 1:
             return self.read[names[0]]
         runs = np.stack([self.read[name] for name in names], axis=1)
-        return runs if seed == "noise" else _mean(runs)
-
-
-def _mean(runs: NDArray[Any]) -> NDArray[np.float64]:
-    """(n,) means over the finite runs of (n, k), NaN where there is none."""
-    finite = np.isfinite(runs)
-    count = finite.sum(1)
-    total = np.where(finite, runs, 0.0).sum(1, dtype=np.float64)
-    return np.divide(total, count, out=np.full(len(runs), np.nan), where=count > 0)
+        return runs if seed == "noise" else mean_of_runs(runs)

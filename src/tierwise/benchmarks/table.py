@@ -73,11 +73,7 @@ class Table:
         """(size,) a metric, mean of the recorded runs, NaN where there is none; None if there is no such metric."""
         if name not in self.metrics:
             return None
-        column = np.asarray(self.metrics[name], dtype=np.float64)
-        if column.ndim == 1:
-            return column
-        runs = np.isfinite(column).sum(1)
-        return np.divide(np.nansum(column, 1), runs, out=np.full(len(column), np.nan), where=runs > 0)
+        return mean_of_runs(self.metrics[name])
 
     def part(self, rows: NDArray[np.int64]) -> Table:
         """The table over these rows of its space, which become a space of their own."""
@@ -99,3 +95,12 @@ def _run(values: NDArray[Any], seeds: list[int]) -> NDArray[np.float64]:
     pick = np.array(seeds, dtype=np.uint64) % np.maximum(recorded.sum(1), 1).astype(np.uint64)
     column = (recorded.cumsum(1) > pick[:, None]).argmax(1)
     return values[np.arange(len(values)), column].astype(np.float64)
+
+
+def mean_of_runs(column: NDArray[Any]) -> NDArray[np.float64]:
+    """(n,) a column as it is, or of (n, k) runs each row's mean over the finite ones, NaN where there is none."""
+    runs = np.asarray(column).reshape(len(column), -1)
+    finite = np.isfinite(runs)
+    count = finite.sum(1)
+    total = np.where(finite, runs, 0.0).sum(1, dtype=np.float64)
+    return np.divide(total, count, out=np.full(len(runs), np.nan), where=count > 0)

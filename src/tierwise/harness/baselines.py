@@ -29,7 +29,7 @@ def boosted_trees(n: int, seed: int, features: Sequence[str] = FEATURES) -> Any:
     try:
         from lightgbm import LGBMRegressor
     except ImportError as error:
-        raise MissingExtra("the baseline of boosted trees", "lightgbm", "bench") from error
+        raise MissingExtra("the baseline of boosted trees", "lightgbm", "trees") from error
     from sklearn.pipeline import make_pipeline, make_union
 
     trees = LGBMRegressor(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tierwise import registry
 from tierwise.architecture import Architectures
+from tierwise.benchmarks.table import Table, mean_of_runs
 from tierwise.errors import BadSetting, BadTable, UnknownName
 from tierwise.harness.protocol import Data
 from tierwise.metrics import kendall_tau
@@ -110,25 +111,19 @@ def _problem(described: str, dataset: str, path: Path | None) -> Problem:
     table = dataclasses.replace(
         table, metrics={**table.metrics, "accuracy": label}, truth={**table.truth, TRUTH: truth}
     )
-    rows = np.flatnonzero(np.isfinite(_mean(label)) & np.isfinite(_mean(truth)))
+    rows = np.flatnonzero(np.isfinite(mean_of_runs(label)) & np.isfinite(mean_of_runs(truth)))
     table = table if len(rows) == table.space.size else table.part(rows)  # a search stays inside what is recorded
     archs = table.space.enumerate()
     return Problem(
         dataset=dataset,
         space=table.space,
         archs=archs,
-        label=_mean(table.metrics["accuracy"]),
-        truth=_mean(table.truth[TRUTH]),
+        label=mean_of_runs(table.metrics["accuracy"]),
+        truth=mean_of_runs(table.truth[TRUTH]),
         costs=table.space.totals(archs, classes=table.classes, shape=table.shape),
         seeds={name: column for name, column in table.truth.items() if name.startswith("seed")},
         table=table,
     )
-
-
-def _mean(column: NDArray[Any]) -> Column:
-    """(n,) of a column, or of several runs each row the mean of those there are."""
-    values = np.ma.masked_invalid(np.asarray(column, dtype=np.float64).reshape(len(column), -1))
-    return np.asarray(values.mean(axis=1).filled(np.nan))
 
 
 def _benchmark(data: Data, dataset: str, path: Path | None) -> Any:
@@ -138,8 +133,6 @@ def _benchmark(data: Data, dataset: str, path: Path | None) -> Any:
 
 def _arrays(data: Data, dataset: str, path: Path | None) -> Any:
     """A table over a space from arrays of an npz file, NaN where there is no label."""
-    from tierwise.benchmarks.table import Table  # the one table there is; found late, as every plugin is
-
     space = registry.make("space", str(data.space))
     with np.load(str(path), allow_pickle=False) as arrays:
         for name in (data.label, data.truth, data.rows):

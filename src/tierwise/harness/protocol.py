@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from tierwise.errors import BadSetting, BadTable, MissingExtra, UnknownName
-from tierwise.registry import Kind, installed
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-try:
-    from pydantic import BaseModel, ConfigDict, Field, ValidationError
-except ImportError as error:
-    raise MissingExtra("a benchmark claim", "pydantic", "bench") from error
+from tierwise.errors import BadSetting, BadTable, UnknownName
+from tierwise.registry import Kind, installed
 
 BASELINES = {
     "random": "random",

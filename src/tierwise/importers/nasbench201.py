@@ -18,7 +18,7 @@ import numpy as np
 
 from tierwise.errors import BadTable, MissingExtra
 from tierwise.importers.convert import Part, Progress
-from tierwise.importers.trained_runs import NotAState, columns_of, identity, part_of
+from tierwise.importers.trained_runs import part_of, record_of
 
 SPACE = "nasbench201"
 SIZE = 15_625
@@ -93,14 +93,7 @@ def _record(path: Path, number: int, infos: Any) -> tuple[int, str, dict[str, fl
     states = {key: infos[key] for key in ("less", "full") if key in infos} if isinstance(infos, dict) else {}
     if not states:
         raise BadTable(path, 'neither "less" nor "full" results', [number])
-    try:
-        told, text = identity(states)
-        columns = columns_of(states)
-    except NotAState as wrong:
-        raise BadTable(path, str(wrong), [number]) from None
-    if told != number:
-        raise BadTable(path, f"the record of architecture {told} under another number", [number])
-    return number, text, columns
+    return record_of(path, number, states)
 
 
 IMPORTERS = (NASBench201File(),)

@@ -16,7 +16,7 @@ from typing import Any, cast
 from tierwise.errors import BadTable
 from tierwise.importers.convert import Part, Progress
 from tierwise.importers.decompress import pieces
-from tierwise.importers.trained_runs import NotAState, columns_of, identity, part_of, shorten
+from tierwise.importers.trained_runs import part_of, record_of, shorten
 from tierwise.importers.unpickle import load
 
 ENDINGS = (".pickle.pbz2", ".pickle")
@@ -97,15 +97,7 @@ class NATSBench:
     def _record(self, path: Path, number: int, states: Any) -> tuple[int, str, dict[str, float]]:
         if not isinstance(states, dict) or not states:
             raise BadTable(path, "no results by epochs", [number])
-        named = cast(dict[Any, Any], states)
-        try:
-            told, text = identity(named)
-            columns = columns_of(named)
-        except NotAState as wrong:
-            raise BadTable(path, str(wrong), [number]) from None
-        if told != number:
-            raise BadTable(path, f"the record of architecture {told} under another number", [number])
-        return number, text, columns
+        return record_of(path, number, cast(dict[Any, Any], states))
 
 
 def _existing(folder: Path, *names: str) -> Path | None:

@@ -100,6 +100,18 @@ def identity(states: Mapping[Any, Any]) -> tuple[int, str]:
     return told.pop()
 
 
+def record_of(path: Path, number: int, states: Mapping[Any, Any]) -> tuple[int, str, dict[str, float]]:
+    """What the states of architecture `number` tell: number, text, columns. Raises BadTable naming the number."""
+    try:
+        told, text = identity(states)
+        columns = columns_of(states)
+    except NotAState as wrong:
+        raise BadTable(path, str(wrong), [number]) from None
+    if told != number:
+        raise BadTable(path, f"the record of architecture {told} under another number", [number])
+    return number, text, columns
+
+
 def part_of(records: Sequence[tuple[int, str, dict[str, float]]], space: str, source: Path) -> Part:
     """Records (number, text, columns) as a part. Raises BadTable where a text has another number in the space."""
     architectures = registry.make("space", space)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from scipy.stats import rankdata
-
 from tierwise.architecture import Archs
 from tierwise.errors import MissingExtra
 from tierwise.predictor import check_labels
@@ -14,7 +12,6 @@ try:
     import torch
 
     from tierwise.predictors.graph_scorer import GraphNetworks, GraphScorer
-    from tierwise.predictors.ranking_losses import find_loss
     from tierwise.predictors.tier_network import one_thread
 except ImportError as error:
     raise MissingExtra("predictor graph_network", "torch", "torch") from error
@@ -73,11 +70,7 @@ class GraphNetwork(GraphScorer):
         """Learn from (n,) labels, higher better, n at least 4."""
         rows, labels = check_labels(archs, y)
         self._check_least(members=1, width=1, layers=1, steps=1, batch=2)
-        loss = find_loss(self.loss)
-        generator = torch.Generator().manual_seed(self.seed)
-        network = self._start(rows, generator)
-        order = torch.from_numpy(rankdata(labels, method="dense")).float()
-        self._train_scores(network, rows, order, loss, generator)
+        self._train_ranks(rows, labels, self.loss, self.seed)
         return self
 
     def _make_network(self, codes: int, generator: torch.Generator) -> GraphNetworks:

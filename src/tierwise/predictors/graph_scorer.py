@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from tierwise.architecture import Architectures, Archs
 from tierwise.errors import BadSetting
 from tierwise.predictor import Predictor, check_fitted
 from tierwise.predictors.graph_layers import GraphEncoder, node_form
-from tierwise.predictors.ranking_losses import Loss
+from tierwise.predictors.ranking_losses import Loss, find_loss
 from tierwise.predictors.tier import one_cycle
 from tierwise.predictors.tier_network import Linears, one_thread
 
@@ -87,6 +88,14 @@ class GraphScorer(Predictor):
             network, steps, self.learning_rate, self.weight_decay, lambda: loss(some_rows(n, self.batch, generator))
         )
         self.network_ = network.eval()
+
+    def _train_ranks(self, rows: Architectures, labels: NDArray[np.float64], loss: str, seed: int) -> None:
+        """New networks, trained by the named loss of the ranks of the labels. Raises UnknownName."""
+        of_ranks = find_loss(loss)
+        generator = torch.Generator().manual_seed(seed)
+        network = self._start(rows, generator)
+        order = torch.from_numpy(rankdata(labels, method="dense")).float()
+        self._train_scores(network, rows, order, of_ranks, generator)
 
     def _train_scores(
         self, network: nn.Module, rows: Architectures, target: Tensor, loss: Loss, generator: torch.Generator

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any, Self
 
-from scipy.stats import rankdata
-
 from tierwise.architecture import Archs
 from tierwise.errors import BadSetting, MissingExtra
 from tierwise.predictor import check_labels
@@ -18,7 +16,6 @@ try:
 
     from tierwise.predictors.graph_layers import GraphConvolution
     from tierwise.predictors.graph_scorer import Cells, GraphScorer
-    from tierwise.predictors.ranking_losses import find_loss
     from tierwise.predictors.tier_network import Linears, one_thread
 except ImportError as error:
     raise MissingExtra("predictor graph_transformer", "torch", "torch") from error
@@ -81,11 +78,7 @@ class GraphTransformer(GraphScorer):
         self._check_least(members=1, width=1, layers=1, steps=1, batch=2)
         if self.width % HEADS:
             raise BadSetting("width", self.width, f"a multiple of {HEADS}")
-        loss = find_loss(self.loss)
-        generator = torch.Generator().manual_seed(self.seed)
-        network = self._start(rows, generator)
-        order = torch.from_numpy(rankdata(labels, method="dense")).float()
-        self._train_scores(network, rows, order, loss, generator)
+        self._train_ranks(rows, labels, self.loss, self.seed)
         return self
 
     def _make_network(self, codes: int, generator: torch.Generator) -> Transformers:
