@@ -216,6 +216,16 @@ def _stubborn_fit(self: Linear, archs: Any, y: Any) -> Any:
     return Linear.fit(self, archs, y)
 
 
+def _crashing_fit(self: Linear, archs: Any, y: Any) -> Any:
+    if len(archs) == 3:
+        raise IndexError("no row to hold out")
+    return Linear.fit(self, archs, y)
+
+
+def _first_come_fit(self: Linear, archs: Any, y: Any) -> Any:
+    return Linear.fit(self, archs.unique(), y[np.sort(np.unique(archs.keys(), return_index=True)[1])])
+
+
 def _sloppy_load(cls: Any, path: Any) -> Any:
     return cls().fit(tiny(cls=Costed).enumerate(), np.zeros(125))
 
@@ -259,6 +269,9 @@ PREDICTORS: dict[str, dict[str, Any]] = {
     "chances_of_tiers_sum_to_one": {"predict_tier_proba": lambda self, archs: np.ones((len(archs), 3))},
     "prediction_needs_a_fit": {"predict": _unfitted_ones},
     "bad_labels_are_refused": {"fit": _careless_fit},
+    "few_labels_are_no_crash": {"fit": _crashing_fit},
+    "repeated_labels_are_averaged": {"fit": _first_come_fit},
+    "strangers_are_refused": {"learnt_space_": property(lambda self: None, lambda self, value: None)},
 }
 
 

@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from tierwise.architecture import Architecture, Architectures, Graph, Graphs
     from tierwise.encoding import Encoding
+    from tierwise.explanation import explain
     from tierwise.history import History, Proposal, Strategy, Trial
     from tierwise.job import Evaluator, Job
     from tierwise.predictor import Predictor, top
@@ -42,6 +43,7 @@ _HOME = {
     "Strategy": "history",
     "Study": "study",
     "Trial": "history",
+    "explain": "explanation",
     "find": "registry",
     "installed": "registry",
     "load_space": "spaces.declared",
@@ -64,6 +66,7 @@ __all__ = [
     "Strategy",
     "Study",
     "Trial",
+    "explain",
     "find",
     "installed",
     "load_space",

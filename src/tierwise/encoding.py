@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from tierwise.architecture import Architectures, Archs
+from tierwise.space import Space
 
 
 class Encoding(TransformerMixin, BaseEstimator):
@@ -25,6 +26,11 @@ class Encoding(TransformerMixin, BaseEstimator):
     @abstractmethod
     def transform(self, archs: Archs) -> NDArray[np.float32]:
         """The features, one row each."""
+
+    def feature_names(self, space: Space) -> list[str]:
+        """What each column of ``transform``, laid flat, says of members of `space`; numbers where nobody says it."""
+        one = self.transform(space.sample(1, np.random.default_rng(0)))
+        return [f"{type(self).__name__} {k}" for k in range(1, one.size + 1)]
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

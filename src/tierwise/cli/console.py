@@ -26,6 +26,7 @@ from tierwise.errors import BadSetting, StudyError, TierwiseError
 
 if TYPE_CHECKING:
     from tierwise.cli.ranking import Ranking
+    from tierwise.explanation import Explanation
     from tierwise.importers.folder import Card
     from tierwise.study import Study
 
@@ -171,10 +172,45 @@ def ranking(ranked: Ranking, count: int) -> None:
             f"{ranked.score[k]:.3f}",
             f"{ranked.std[k]:.3f}",
             str(ranked.tier[k] + 1),
-            f"{ranked.chances[k].max():.2f}",
+            f"{ranked.chances[k].max():.2f}".replace("nan", "–"),
         )
         table.add_row(str(k + 1), *numbers, escape(text))
     _out.print(table)
+
+
+def reasons(found: Explanation, count: int) -> None:
+    """What raises or lowers the score of the first architecture, strongest first."""
+    say(f"score {found.score[0]:+.2f} of {escape(found.archs.space.format(found.archs[:1])[0])}")
+    say(f"mean  {found.base:+.2f}; in {found.unit}")
+    table = Table()
+    for name in ("value", "raises or lowers", "content", "of the column"):
+        table.add_column(name, justify="right" if name in ("value", "content") else "left")
+    strongest = found.top(count)
+    for name, content, value in strongest:
+        table.add_row(f"{value:+.3f}", "raises" if value > 0 else "lowers", f"{content:,.10g}", escape(name))
+    other = float(found.score[0] - found.base - sum(value for _, _, value in strongest) - found.rest[0])
+    table.add_row(f"{other:+.3f}", "", "", "all other columns")
+    table.add_row(f"{found.rest[0]:+.3f}", "", "", "what the columns do not say")
+    _out.print(table)
+    _fidelity(found)
+
+
+def overall(found: Explanation, count: int) -> None:
+    """What counts most over all explained architectures, strongest first."""
+    table = Table(title=f"mean over {len(found.archs):,} architectures of the space", title_justify="left")
+    for name in ("strength", "more of it", "column"):
+        table.add_column(name, justify="right" if name == "strength" else "left")
+    for reason in found.overall(count):
+        way = "raises" if reason.direction > 0 else "lowers" if reason.direction < 0 else "either way"
+        table.add_row(f"{reason.strength:.3f}", way, escape(reason.name))
+    _out.print(table)
+    say(f"strength: mean size of the value, in {found.unit}")
+    _fidelity(found)
+
+
+def _fidelity(found: Explanation) -> None:
+    if found.tau < 1:
+        say(f"explained by trees that learnt the predictor's scores: R² {found.r2:.3f}, Kendall's tau {found.tau:.3f}")
 
 
 def list_studies(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tierwise.cli import bench
+from tierwise.cli import bench, explain
 from tierwise.errors import BadSetting, TierwiseError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench.app, name="bench")
+app.command()(explain.explain)
 
 StudyPath = Annotated[Path, typer.Argument(help="The study file that 'tierwise run' wrote.", show_default=False)]
 TruthPath = Annotated[Path | None, typer.Option("--truth", help="Test accuracies (npz or CSV), used by reports only.")]
@@ -45,6 +46,7 @@ def run(
         str | None, typer.Option(help="Your results (CSV, Parquet, npz), or the name of an added table.")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="The column of your results to search for.")] = None,
+    minimize: Annotated[bool, typer.Option("--minimize", help="Small values of that column are good.")] = False,
     strategy: Annotated[str, typer.Option(help="How to search: see 'tierwise plugins'.")] = "tiers",
     option: Annotated[list[str] | None, typer.Option(help="A setting of the strategy, NAME=VALUE; repeatable.")] = None,
     trials: Annotated[int, typer.Option(help="Evaluations in all, earlier ones of this study included.")] = 150,
@@ -81,9 +83,8 @@ def run(
     from tierwise.study import Study
 
     name = benchmark or ("own" if space else "nasbench201")
-    options = benchmark_options(
-        dataset=dataset, label=label, objectives=objective, space=space, table=table, metric=metric
-    )
+    named: dict[str, Any] = {"dataset": dataset, "label": label, "objectives": objective, "space": space}
+    options = benchmark_options(**named, table=table, metric=metric, maximize=False if minimize else None)
     data = registry.make("benchmark", name, **options, **({"truth": truth} if truth else {}))
     searcher = registry.make("strategy", strategy, **dict(_pair(text, "option") for text in option or []))
     path = study or Path("runs") / f"{data.name.replace(':', '-').split()[0]}-{strategy}-{seed}.db"
@@ -149,7 +150,7 @@ def rank(
     study: Annotated[Path | None, typer.Argument(help="The study whose labels the predictor learns from.")] = None,
     predictor: PredictorName = "tier",
     model: Annotated[Path | None, typer.Option(help="A saved predictor instead of a study.")] = None,
-    space: Annotated[str, typer.Option(help="Space of a saved predictor.")] = "nasbench201",
+    space: Annotated[str | None, typer.Option(help="Space of a saved predictor \\[default: its own]")] = None,
     architectures: Annotated[Path | None, typer.Option("--list", help="A text file, one architecture a line.")] = None,
     count: Quantity = 20,
     save: Annotated[Path | None, typer.Option(help="Save the fitted predictor (npz).")] = None,

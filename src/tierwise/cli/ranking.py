@@ -14,13 +14,16 @@ from tierwise import registry
 from tierwise.architecture import Architectures
 from tierwise.cli.reopen import reopen
 from tierwise.errors import BadArchitecture, BadTable
-from tierwise.predictor import Predictor, score_and_std
+from tierwise.predictor import Predictor, check_space, score_and_std
 from tierwise.space import Space
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Architectures, best first, with score, standard deviation, tier (0 = best) and the tiers' chances (n, tiers)."""
+    """Architectures, best first, with score, standard deviation, tier (0 = best) and the tiers' chances (n, tiers).
+
+    chances: NaN in one column where nobody knows them.
+    """
 
     archs: Architectures
     score: NDArray[Any]
@@ -36,16 +39,23 @@ def learn(study: Path, predictor: str) -> tuple[Any, Space]:
         return registry.make("predictor", predictor, seed=search.seed).fit(done.archs, done.y), search.space
 
 
-def load(model: Path, predictor: str, space: str) -> tuple[Any, Space]:
-    """A saved predictor. Raises BadModel."""
+def load(model: Path, predictor: str, space: str | None) -> tuple[Any, Space]:
+    """A saved predictor, and the named space or else that of its labels. Raises BadModel, BadSetting, UnknownName."""
     kind: type[Predictor] = registry.find("predictor", predictor)
-    return kind.load(model), registry.make("space", space)
+    fitted = kind.load(model)
+    learnt = getattr(fitted, "learnt_space_", "").rpartition(" ")[0]
+    asked: Space = registry.make("space", space or learnt or "nasbench201")
+    check_space(fitted, asked)
+    return fitted, asked
 
 
 def rank(predictor: Any, archs: Architectures) -> Ranking:
-    """Score every architecture and sort, best first."""
+    """Score every architecture and sort, best first; without tiers of the predictor's own, fifths of them all."""
     score, std = score_and_std(predictor, archs)
     order = np.argsort(-score, kind="stable")
+    if not hasattr(predictor, "predict_tier_proba"):
+        fifth, unknown = np.arange(len(order)) * 5 // max(len(order), 1), np.full((len(order), 1), np.nan)
+        return Ranking(archs[order], score[order], std[order], fifth, unknown)
     chances = predictor.predict_tier_proba(archs)[order]
     return Ranking(archs[order], score[order], std[order], chances.argmax(1), chances)
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tierwise.architecture import Architectures, Archs
 from tierwise.encoding import Encoding, batch
+from tierwise.space import Space
 
 _ROWS = 16_384  # whose graphs are looked at together
 _PLACES = ("", "input", "sum", "output")  # what is no operation
@@ -33,14 +34,29 @@ class Adjacency(Encoding):
         """The columns, (n, d)."""
         return np.concatenate([_columns(part) for part in batch(archs).chunks(_ROWS)])
 
+    def feature_names(self, space: Space) -> list[str]:
+        """Source, target and operation of an edge, or node and operation."""
+        graphs = space.graphs(space.sample(1, np.random.default_rng(0)))
+        on_edges, on_nodes = _places(graphs.ops)
+        nodes = graphs.node_op.shape[1]
+        pairs = zip(*np.triu_indices(nodes, 1), strict=True)
+        edges = [(f"edge {i}-{j}", graphs.ops[code - 1]) for i, j in pairs for code in on_edges]
+        rest = [f"node {v} is {graphs.ops[code - 1]}" for v in range(nodes) for code in on_nodes]
+        return [*(f"{edge} is {op}" if op else f"{edge} is there" for edge, op in edges), *rest]
+
+
+def _places(ops: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """Codes of what may lie on edges and on nodes and has a column there."""
+    codes = [code for code, op in enumerate(ops, start=1) if op not in _PLACES]
+    summing = "sum" in ops  # then the nodes only add up, and the operations sit on the edges
+    on_edges = [ops.index("") + 1] if "" in ops else []
+    on_edges += codes if summing or not on_edges else []
+    return on_edges, [] if summing else codes
+
 
 def _columns(rows: Architectures) -> NDArray[np.float32]:
     graphs = rows.space.graphs(rows)
-    codes = [code for code, op in enumerate(graphs.ops, start=1) if op not in _PLACES]
-    summing = "sum" in graphs.ops  # then the nodes only add up, and the operations sit on the edges
-    on_edges = [graphs.ops.index("") + 1] if "" in graphs.ops else []
-    on_edges += codes if summing or not on_edges else []
-    on_nodes = [] if summing else codes
+    on_edges, on_nodes = _places(graphs.ops)
     first, second = np.triu_indices(graphs.node_op.shape[1], 1)
     edges = graphs.edge_op[:, first, second, None] == np.array(on_edges, dtype=np.uint8)
     nodes = graphs.node_op[:, :, None] == np.array(on_nodes, dtype=np.uint8)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tierwise.architecture import Archs
 from tierwise.encoding import Encoding, batch
+from tierwise.space import Space
 
 
 class _Total(Encoding):
@@ -20,6 +21,10 @@ class _Total(Encoding):
         """(n, 1)"""
         totals = batch(archs).space.totals(batch(archs), classes=self.classes, shape=self.shape)
         return totals[:, [self.column]].astype(np.float32)
+
+    def feature_names(self, space: Space) -> list[str]:
+        """FLOPs or parameters."""
+        return [("FLOPs", "parameters")[self.column]]
 
 
 class FLOPs(_Total):

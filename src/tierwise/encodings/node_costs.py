@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from tierwise.architecture import Architectures, Archs
 from tierwise.encoding import Encoding, batch
 from tierwise.encodings.cost_tensor import type_codes
-from tierwise.space import Shape
+from tierwise.space import Shape, Space
 
-_ROWS = 4_096  # integer costs of that many architectures at a time are a few hundred MB at most
+_ROWS = 4_096  # architectures whose costs, a few hundred MB at most, are summed together
 _PLACES = ("", "input", "sum", "output")  # what is no operation
 
 
@@ -44,6 +44,13 @@ class NodeCosts(Encoding):
         """The columns, (n, 2 * (A + c + 1))."""
         return np.concatenate([self._columns(part) for part in batch(archs).chunks(_ROWS)])
 
+    def feature_names(self, space: Space) -> list[str]:
+        """What costs, and in which of the two costs."""
+        one = space.sample(1, np.random.default_rng(0))
+        cells = space.costs(one, classes=self.classes, shape=self.shape).shape[1]
+        places = [*_kinds(space.graphs(one).ops), *(f"cell {k}" for k in range(1, cells + 1)), "the network"]
+        return [f"log {cost} of {place}" for place in places for cost in ("FLOPs", "parameters")]
+
     def _columns(self, rows: Architectures) -> NDArray[np.float32]:
         space, n = rows.space, len(rows)
         graphs = space.graphs(rows)
@@ -53,11 +60,16 @@ class NodeCosts(Encoding):
         if "" in graphs.ops:
             plain = graphs.edge_op == graphs.ops.index("") + 1
         # every plain edge into a node carries the costs of that node: only the first of them counts
-        repeated = plain & (plain.cumsum(1) > 1)
-        costs = costs * ~repeated[:, None, :, :, None]
-        kinds = [code for code, op in enumerate(graphs.ops, start=1) if op not in _PLACES]
-        over_cells = costs.sum(1)
-        by_kind = [(over_cells * (codes == code)[..., None]).sum((1, 2)) for code in kinds]
-        by_cell = costs.sum((2, 3)).reshape(n, 2 * costs.shape[1])
+        edges = codes.shape[1] * codes.shape[2]
+        counted = ~(plain & (plain.cumsum(1) > 1)).reshape(n, edges)
+        kinds = [code for code, op in enumerate(graphs.ops, start=1) if op in _kinds(graphs.ops)]
+        of_kind = (codes.reshape(n, 1, edges) == np.reshape(kinds, (-1, 1))) & counted[:, None]  # (n, A, edges)
+        flat = costs.reshape(n, costs.shape[1], edges, 2).astype(np.float64)  # exact up to 2 ** 53
+        by_kind = (of_kind.astype(np.float64) @ flat.sum(1)).reshape(n, 2 * len(kinds))
+        by_cell = (counted[:, None, None].astype(np.float64) @ flat).reshape(n, 2 * costs.shape[1])
         totals = space.totals(rows, classes=self.classes, shape=self.shape)
-        return np.log1p(np.concatenate([*by_kind, by_cell, totals], 1)).astype(np.float32)
+        return np.log1p(np.concatenate([by_kind, by_cell, totals], 1)).astype(np.float32)
+
+
+def _kinds(ops: tuple[str, ...]) -> list[str]:
+    return [op for op in ops if op not in _PLACES]

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tierwise.architecture import Archs
 from tierwise.encoding import Encoding, batch
+from tierwise.space import Space
 
 
 class OneHot(Encoding):
@@ -22,3 +23,7 @@ class OneHot(Encoding):
             ],
             axis=1,
         )
+
+    def feature_names(self, space: Space) -> list[str]:
+        """The choice and the option of each column."""
+        return [f"{choice.path} is {option}" for choice in space.choices for option in choice.options]

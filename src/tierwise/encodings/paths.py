@@ -13,7 +13,7 @@ from tierwise.architecture import Architectures, Archs, Graphs
 from tierwise.encoding import Encoding, batch
 from tierwise.encodings.cost_tensor import type_codes
 from tierwise.errors import BadSetting
-from tierwise.space import mix
+from tierwise.space import Space, mix
 
 _ROWS = 16_384  # whose graphs are looked at together
 _RUNS = 2**21  # hops of all paths of all rows, at a time: some dozens of MB
@@ -56,11 +56,25 @@ class LivePaths(Encoding):
         rows = batch(archs)
         return np.concatenate([_columns(rows[:0]), *(_columns(part) for part in rows.chunks(_ROWS))])
 
+    def feature_names(self, space: Space) -> list[str]:
+        """What is counted in each column."""
+        graphs = space.graphs(space.sample(1, np.random.default_rng(0)))
+        return _names(_letters(graphs.ops, space), graphs.node_op.shape[1] - 1)
+
+    def groups(self, space: Space) -> NDArray[np.int64]:
+        """(d,) columns of one kind: counts of paths, neighbours and ends of words, letters and extremes, bags."""
+        graphs = space.graphs(space.sample(1, np.random.default_rng(0)))
+        letters, longest = len(_letters(graphs.ops, space)), graphs.node_op.shape[1] - 1
+        pairs = letters**2 if letters <= _MOST_PAIRS else 0
+        sizes = [(longest + 1) * (letters + 1), 2 * letters, letters, pairs]
+        bags = len(self.feature_names(space)) - sum(sizes) - (3 * letters + 3)
+        return np.repeat([0, 1, 2, 1, 3, 2], [*sizes, bags, 3 * letters + 3])
+
 
 def _columns(rows: Architectures) -> NDArray[np.float32]:
     """The columns of some rows. Inside, rows are the last axis and numbers are small: that is what makes it fast."""
     graphs = rows.space.graphs(rows)
-    names = [op for op in graphs.ops if op not in (*_NO_OPERATION, rows.space.identity_op)]
+    names = _letters(graphs.ops, rows.space)
     letter = np.array([0, *(names.index(op) + 1 if op in names else 0 for op in graphs.ops)], dtype=np.int16)
     hops = np.ascontiguousarray(np.moveaxis(type_codes(graphs), 0, 2))  # (v, v, n)
     paths = _paths(np.asarray((hops > 0).any(2)))
@@ -141,9 +155,7 @@ def _path_columns(words: Ints, live: Bools, letters: int) -> list[Ints]:
 
 def _bags(times: Ints, live: Bools, longest: int) -> Ints:
     """(bags, n) live paths by their letters regardless of order; `times` is (A, paths, n) letter counts."""
-    digit = mix(np.arange(len(times), dtype=np.uint64))  # exact place values where they fit, else scattered ones
-    if len(times) * math.log2(longest + 1) < 62:
-        digit = np.array([(longest + 1) ** a for a in range(len(times))], dtype=np.uint64)
+    digit = _digits(len(times), longest)
     sizes = (combinations_with_replacement(digit, k) for k in range(longest + 1))
     known = np.sort([np.sum(bag, dtype=np.uint64) for bag in islice(chain.from_iterable(sizes), _MOST_BAGS)])
     keys = np.zeros(live.shape, dtype=np.uint64)
@@ -163,3 +175,47 @@ def _count(codes: Ints, kinds: int) -> Ints:
         ).reshape(kinds, n)
     cells = flat + (kinds + 1) * np.arange(n)
     return np.bincount(cells.ravel(), minlength=n * (kinds + 1)).reshape(n, kinds + 1)[:, 1:].T
+
+
+def _letters(ops: tuple[str, ...], space: Space) -> list[str]:
+    """The operations that are letters of words."""
+    return [op for op in ops if op not in (*_NO_OPERATION, space.identity_op)]
+
+
+def _names(letters: list[str], longest: int) -> list[str]:
+    """What each of the columns of `_path_columns`, and each operation on live paths, counts."""
+    counted = [*letters, "operations"]
+    first, last = ([f"paths that {verb} with {op}" for op in letters] for verb in ("begin", "end"))
+    pairs = [f"{a} followed by {b}" for a in letters for b in letters] if len(letters) <= _MOST_PAIRS else []
+    return [
+        *(_times(k, op) for k in range(longest + 1) for op in counted),
+        *first,
+        *last,
+        *(f"{op} over all paths" for op in letters),
+        *pairs,
+        *(f"paths of exactly {bag}" for bag in _bag_names(letters, longest)),
+        "live paths",
+        *(f"{most} {op} on a path" for most in ("most", "fewest") for op in counted),
+        *(f"{op} in the network" for op in letters),
+    ]
+
+
+def _times(k: int, op: str) -> str:
+    return f"paths with {k} {'operation' if op == 'operations' and k == 1 else op}" if k else f"paths without {op}"
+
+
+def _bag_names(letters: list[str], longest: int) -> list[str]:
+    """The bags in the order of their columns."""
+    sizes = (combinations_with_replacement(range(len(letters)), k) for k in range(longest + 1))
+    bags = list(islice(chain.from_iterable(sizes), _MOST_BAGS))
+    digit = _digits(len(letters), longest)
+    order = np.argsort([np.sum(digit[list(bag)], dtype=np.uint64) for bag in bags], kind="stable")
+    words = [" + ".join(f"{bag.count(a)} {letters[a]}" for a in sorted(set(bag))) for bag in bags]
+    return [words[k] or "no operation" for k in order]
+
+
+def _digits(letters: int, longest: int) -> NDArray[np.uint64]:
+    """(letters,) what a letter counts in the key of a bag: exact place values where they fit, else scattered ones."""
+    if letters * math.log2(longest + 1) < 62:
+        return np.array([(longest + 1) ** a for a in range(letters)], dtype=np.uint64)
+    return mix(np.arange(letters, dtype=np.uint64))

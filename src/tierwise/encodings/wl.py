@@ -60,6 +60,11 @@ class WeisfeilerLehman(Encoding):
             raise BadSetting("columns and depth", (self.columns, self.depth), "at least 1 and at least 0")
         return np.concatenate([self._columns(part) for part in rows.chunks(_ROWS)])
 
+    def feature_names(self, space: Space) -> list[str]:
+        """Hashes say little: the number of the column in each half."""
+        halves = ("subtrees by their ways to the output", "subtrees with weights of their own")
+        return [f"{half}, hash {k}" for half in halves for k in range(1, self.columns + 1)]
+
     def _columns(self, rows: Architectures) -> NDArray[np.float32]:
         cell = _Cell.of(rows.space, rows)
         weight = np.stack([cell.ways, cell.own])  # (2, n, terms)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise import registry
-from tierwise.errors import MissingExtra
+from tierwise.encoding import Encoding
+from tierwise.errors import BadSetting, MissingExtra
 from tierwise.harness.problem import Column, Problem
 from tierwise.harness.protocol import FEATURES, Method
 from tierwise.history import History, Proposal
@@ -48,8 +49,11 @@ def boosted_trees(n: int, seed: int, features: Sequence[str] = FEATURES) -> Any:
     return make_pipeline(make_union(*(registry.make("encoding", name) for name in features)), trees)
 
 
-def predictor(method: Method, problem: Problem, seed: int) -> Any:
-    """The predictor of a method, not fitted; it is told the task if it takes one."""
+def predictor(method: Method, problem: Problem, seed: int, extra: tuple[Encoding, ...] = ()) -> Any:
+    """The predictor of a method, not fitted; it is told the task if it takes one.
+
+    extra: what it reads beside its encodings, as its setting ``inputs``, else at their end. Raises BadSetting.
+    """
     name = str(method.predictor)
     taken = inspect.signature(registry.find("predictor", name)).parameters
     task = {key: value for key, value in problem.task.items() if key in taken}
@@ -57,7 +61,22 @@ def predictor(method: Method, problem: Problem, seed: int) -> Any:
     inputs: dict[str, Any] = {}
     if encoding is not None:
         inputs = {"encoding": encoding} if isinstance(encoding, str) else {"encodings": tuple(encoding)}
-    return registry.make("predictor", name, **{"seed": seed, **task, **inputs, **_settings(method)})
+    given = {"seed": seed, **task, **inputs, **_settings(method)}
+    if extra:
+        setting = next((setting for setting in ("inputs", "encodings") if setting in taken), None)
+        if setting is None:
+            raise BadSetting(f"inputs of predictor {name}", len(extra), "none: it has no setting inputs or encodings")
+        given[setting] = (*given.get(setting, taken[setting].default), *extra)
+    return registry.make("predictor", name, **given)
+
+
+def recorded_inputs(method: Method, problem: Problem) -> tuple[Encoding, ...]:
+    """The recorded columns that a method reads on this data set, as one encoding, if any. Raises UnknownName."""
+    names = method.inputs_on(problem.dataset)
+    if not names:
+        return ()
+    columns = {name: problem.column(name) for name in names}
+    return (registry.find("encoding", "columns").of(problem.space, columns, cost=method.input_cost),)
 
 
 def strategy(method: Method) -> Any:
@@ -78,15 +97,40 @@ class Scores:
     fitted: Any = None
 
 
-def scores(method: Method, problem: Problem, drawn: NDArray[np.int64], seed: int, rng: np.random.Generator) -> Scores:
-    """What a method makes of the whole problem from the labels of the rows `drawn`."""
+def scores(
+    method: Method,
+    problem: Problem,
+    drawn: NDArray[np.int64],
+    seed: int,
+    rng: np.random.Generator,
+    earlier: Any = None,
+) -> Scores:
+    """What a method makes of the whole problem from the labels of the rows `drawn`.
+
+    earlier: a predictor that is fitted on the method's source and not used again; without a label here it scores
+    alone.
+    """
     if not method.learns:
         score = _unlearnt(method, problem, rng)
         return Scores(score, tier_blocks(score))
-    archs, labels = problem.archs[drawn], problem.label[drawn]
-    trees = method.baseline == "trees"
-    fitted = boosted_trees(len(drawn), seed, _features(method)) if trees else predictor(method, problem, seed)
-    fitted.fit(archs, labels)
+    return scored(problem, earlier if not len(drawn) else _fitted(method, problem, drawn, seed, earlier))
+
+
+def _fitted(method: Method, problem: Problem, drawn: NDArray[np.int64], seed: int, earlier: Any) -> Any:
+    if method.source and not method.source.predictor and hasattr(earlier, "adapt"):
+        return earlier.adapt(problem.archs[drawn], problem.label[drawn])
+    if method.baseline == "trees":
+        new = boosted_trees(len(drawn), seed, _features(method))
+    else:
+        extra = recorded_inputs(method, problem)
+        if earlier is not None:
+            extra = (*extra, registry.make("encoding", "predicted", predictor=earlier))
+        new = predictor(method, problem, seed, extra)
+    return new.fit(problem.archs[drawn], problem.label[drawn])
+
+
+def scored(problem: Problem, fitted: Any) -> Scores:
+    """What a fitted predictor makes of the whole problem."""
     score = np.asarray(score_all(fitted, problem.archs), dtype=np.float64)
     if not hasattr(fitted, "predict_tier"):
         return Scores(score, tier_blocks(score), fitted)

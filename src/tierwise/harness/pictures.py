@@ -84,7 +84,8 @@ def _curve(ax: Axes, claim: Claim, lines: list[Shard], method: str, at: list[int
 
 
 def _budget(ax: Axes, at: list[int], name: str) -> None:
-    ax.set_xscale("log")
+    least = min((t for t in at if t), default=1)  # 0 labels have a place too
+    ax.set_xscale("symlog", linthresh=least) if 0 in at else ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator(at))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,21 @@ TRUTH = "truth of the claim"
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a problem was read from: `rows` (n,) are its places in the whole space of `size` architectures."""
+
+    data: Data
+    folder: Path
+    size: int
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Problem:
     """One data set of a claim: the space of the n architectures that have a label and a truth.
 
     archs (n), label and truth (n,) in percent, costs (n, 2) FLOPs and parameters, seeds: name -> (n,) labels of single
-    trainings. table: the evaluator over the space.
+    trainings. table: the evaluator over the space. origin: None for one that was not read from a claim.
     """
 
     dataset: str
@@ -42,6 +52,31 @@ class Problem:
     costs: NDArray[np.int64]
     seeds: Mapping[str, Column]
     table: Any
+    origin: Origin | None = None
+
+    def column(self, name: str) -> Column:
+        """(n,) numbers known before the label, NaN where there is none.
+
+        A column that the benchmark knows without training ("latency"), an accuracy after fewer epochs where the
+        benchmark has it ("validation@12#mean"), or an array of the results file ("c10_val12"), one number for each of
+        its rows or for each architecture of the space. Raises UnknownName, and BadSetting for label or truth itself.
+        """
+        known = self.table.known_columns
+        if name in known:
+            found = np.asarray(known[name], dtype=np.float64)
+        elif self.origin is None:
+            raise UnknownName("recorded input", name, known)
+        elif self.origin.data.benchmark and "@" in name:
+            settings = {**self.origin.data.options, "dataset": self.dataset, "label": name}
+            made = registry.make("benchmark", self.origin.data.benchmark, **settings)
+            found = mean_of_runs(made.metrics["accuracy"])[self.origin.rows]
+        else:
+            found = _array(self.origin, name, known)
+        scale = 1.0 if self.origin is None else self.origin.data.scale
+        for what, column in (("label", self.label), ("truth", self.truth)):
+            if np.allclose(found * scale, column, rtol=1e-6, atol=0, equal_nan=True):
+                raise BadSetting(f"input {name}", f"the {what} itself", "what is known before a training has ended")
+        return found
 
     @property
     def task(self) -> dict[str, Any]:
@@ -92,13 +127,13 @@ def checked_file(data: Data, folder: Path) -> Path | None:
 
 def problem(data: Data, dataset: str, folder: Path) -> Problem:
     """The data of one data set; the file was checked before. Raises BadTable, UnknownName, BadSetting."""
-    path = None if data.file is None else folder / data.file
-    return _problem(data.model_dump_json(), dataset, path)
+    return _problem(data.model_dump_json(), dataset, folder)
 
 
 @functools.lru_cache(maxsize=4)
-def _problem(described: str, dataset: str, path: Path | None) -> Problem:
+def _problem(described: str, dataset: str, folder: Path) -> Problem:
     data = Data.model_validate_json(described)
+    path = None if data.file is None else folder / data.file
     table = _arrays(data, dataset, path) if data.space else _benchmark(data, dataset, path)
     columns = {"validation": table.metrics["accuracy"], **table.metrics, **table.truth}
     if "test_accuracy" in table.truth:
@@ -111,6 +146,7 @@ def _problem(described: str, dataset: str, path: Path | None) -> Problem:
     table = dataclasses.replace(
         table, metrics={**table.metrics, "accuracy": label}, truth={**table.truth, TRUTH: truth}
     )
+    size = table.space.size
     rows = np.flatnonzero(np.isfinite(mean_of_runs(label)) & np.isfinite(mean_of_runs(truth)))
     table = table if len(rows) == table.space.size else table.part(rows)  # a search stays inside what is recorded
     archs = table.space.enumerate()
@@ -123,6 +159,7 @@ def _problem(described: str, dataset: str, path: Path | None) -> Problem:
         costs=table.space.totals(archs, classes=table.classes, shape=table.shape),
         seeds={name: column for name, column in table.truth.items() if name.startswith("seed")},
         table=table,
+        origin=Origin(data, folder, size, rows),
     )
 
 
@@ -146,3 +183,23 @@ def _arrays(data: Data, dataset: str, path: Path | None) -> Any:
             columns[name][rows] = arrays[source].astype(np.float64) * data.scale
     metrics, truth = {"accuracy": columns["label"]}, {TRUTH: columns[TRUTH]}
     return Table(name=f"{data.space}:{dataset}", space=space, metrics=metrics, truth=truth)
+
+
+def _array(origin: Origin, name: str, known: Iterable[str]) -> Column:
+    """(n,) an array of the results file, NaN where it has no number."""
+    data = origin.data
+    if data.file is None or not data.file.endswith(".npz"):
+        raise UnknownName("recorded input", name, known)
+    with np.load(origin.folder / data.file, allow_pickle=False) as arrays:
+        if name not in arrays.files:
+            raise UnknownName(f"recorded input, column or array of {data.file}", name, [*known, *arrays.files])
+        numbers = np.asarray(arrays[name], dtype=np.float64)
+        rows = None if data.rows is None else arrays[data.rows]
+    if numbers.shape == (origin.size,):
+        return numbers[origin.rows]
+    if rows is None or numbers.shape != rows.shape:
+        allowed = f"({origin.size},), one number for each architecture of the space, or one for each labelled row"
+        raise BadSetting(f"input {name}", numbers.shape, allowed)
+    column = np.full(origin.size, np.nan)
+    column[rows] = numbers
+    return column[origin.rows]

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tierwise.errors import BadSetting, BadTable, UnknownName
-from tierwise.registry import Kind, installed
+from tierwise.harness.checks import check_data, check_method, known
+from tierwise.registry import installed
 
 BASELINES = {
     "random": "random",
@@ -26,6 +27,7 @@ FIGURES = {
     "ranking": (
         *("tau", "spearman", "weighted_tau", "tau_top10", "tier_accuracy", "regret_at_1", "regret_at_10"),
         *("p_at_0.1", "p_at_1", "p_at_5", "p_at_10", "n_at_1", "n_at_10", "n_at_50"),
+        *("coverage50", "coverage90", "ece_tier"),
     ),
     "search": ("validation", "test", "oracle_test", "validation_regret", "test_regret", "success"),
     "published": (
@@ -40,6 +42,7 @@ PROTOCOL = {  # fields of a claim that decide what a shard computes
 }
 OUTSIDE = "outside_"  # prefix of a ranking figure on the cells without a label
 Count = Annotated[int, Field(ge=1)]
+Labels = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -70,11 +73,29 @@ class Data(_Strict):
     note: str = ""
 
 
+class Source(_Strict):
+    """What a predictor learns from before: `labels` random labels of a data set of this claim, or of another one.
+
+    claim: the file of that claim, beside this one; data: its data, filled in when it is read. predictor: what learns
+    there, with its defaults, instead of the method's own predictor.
+    """
+
+    dataset: Text
+    labels: Count
+    claim: Text | None = None
+    predictor: Text | None = None
+    data: Data | None = None
+
+
 class Method(_Strict):
     """What is compared: a registered predictor or strategy with its settings, or a baseline.
 
     encoding: of a predictor that takes one; of the boosted trees, the encodings they read.
     seeds, datasets, labels, batch: fewer or others than the claim has; the page says so.
+    inputs: recorded columns that a predictor reads beside its encodings, the same for all data sets or for each its
+    own; input_cost: full trainings that they have cost for one architecture. source: a predictor fitted there, without
+    the inputs, whose scores here are a further input; with 0 labels it scores alone, and one that can ``adapt`` goes
+    on with the labels itself.
     """
 
     about: str = ""
@@ -85,13 +106,20 @@ class Method(_Strict):
     settings: dict[str, Any] = Field(default_factory=dict[str, Any])
     seeds: Count | None = None
     datasets: list[Text] | None = None
-    labels: list[Count] | None = None
+    labels: list[Labels] | None = None
     batch: Count | None = None
+    inputs: list[Text] | dict[Text, list[Text]] = Field(default_factory=list[str])
+    input_cost: Annotated[float, Field(ge=0)] = 0.0
+    source: Source | None = None
 
     @property
     def learns(self) -> bool:
         """Whether it sees labels before it scores."""
         return self.predictor is not None or self.baseline == "trees"
+
+    def inputs_on(self, dataset: str) -> list[str]:
+        """The recorded columns that it reads on one data set."""
+        return self.inputs.get(dataset, []) if isinstance(self.inputs, dict) else self.inputs
 
 
 class Assertion(_Strict):
@@ -112,10 +140,11 @@ class Assertion(_Strict):
 class Claim(_Strict):
     """One protocol.
 
-    ranking: learn from each number of `labels`, score everything. search: `trials` evaluations, or as many as
-    `seconds` of recorded training allow, looked at after each of the checkpoints. published: `iterations` of `sample`
-    candidates of which the top `k` are looked up, with and without `bounds` on their cost;
-    bins: of the costs; sampler: settings of the bounds for what has learnt tiers, instead of its own released search.
+    ranking: learn from each number of `labels`, 0 for what has a source, and score everything. search: `trials`
+    evaluations, or as many as `seconds` of recorded training allow, looked at after each of the checkpoints.
+    published: `iterations` of `sample` candidates of which the top `k` are looked up, with and without `bounds` on
+    their cost; bins: of the costs; sampler: settings of the bounds for what has learnt tiers, instead of its own
+    released search.
     draw: first word of the seed of the label draws.
     """
 
@@ -126,7 +155,7 @@ class Claim(_Strict):
     data: Data
     methods: dict[str, Method]
     seeds: Count = 10
-    labels: list[Count] = Field(default_factory=list[int])
+    labels: list[Labels] = Field(default_factory=list[int])
     trials: Count | None = None
     seconds: list[Count] = Field(default_factory=list[int])
     checkpoints: list[Count] = Field(default_factory=list[int])
@@ -151,7 +180,8 @@ class Claim(_Strict):
     def digest(self, method: str) -> str:
         """What a shard of this method depends on: when this changes, its shards are computed anew."""
         data = self.data.model_dump(exclude={"datasets", "note"}, exclude_defaults=True)
-        own = self.methods[method].model_dump(exclude={"about", "seeds", "datasets", "labels"}, exclude_defaults=True)
+        unused = {"about", "seeds", "datasets", "labels", "input_cost"}
+        own = self.methods[method].model_dump(exclude=unused, exclude_defaults=True)
         run = {name: getattr(self, name) for name in PROTOCOL[self.kind]}
         text = json.dumps([self.kind, data, own, run], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -160,6 +190,16 @@ class Claim(_Strict):
 def load_claim(path: str | Path) -> Claim:
     """The claim of a TOML file, with every baseline. Raises BadTable, BadSetting, UnknownName: file, field, allowed."""
     source = Path(path)
+    claim = _read(source)
+    methods = {name: _named(source.name, name, method) for name, method in claim.methods.items()}
+    missing = {name: Method(about=about, baseline=name) for name, about in BASELINES.items() if name not in methods}  # type: ignore[arg-type]
+    claim = claim.model_copy(update={"methods": {**missing, **methods}})
+    _check(source.name, claim)
+    with_data = {name: _with_source(source, name, claim) for name in claim.methods}
+    return claim.model_copy(update={"methods": with_data})
+
+
+def _read(source: Path) -> Claim:
     try:
         with source.open("rb") as file:
             content = tomllib.load(file)
@@ -168,14 +208,25 @@ def load_claim(path: str | Path) -> Claim:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadTable(source, f"not a readable TOML file ({error})") from error
     try:
-        claim = Claim.model_validate(content)
+        return Claim.model_validate(content)
     except ValidationError as error:
         raise _explained(source.name, error) from error
-    methods = {name: _named(source.name, name, method) for name, method in claim.methods.items()}
-    missing = {name: Method(about=about, baseline=name) for name, about in BASELINES.items() if name not in methods}  # type: ignore[arg-type]
-    claim = claim.model_copy(update={"methods": {**missing, **methods}})
-    _check(source.name, claim)
-    return claim
+
+
+def _with_source(path: Path, name: str, claim: Claim) -> Method:
+    """The method, told the data of the other claim that it learns from, if it does. Raises as `load_claim` does."""
+    method, where = claim.methods[name], f"{path.name}: methods.{name}.source"
+    source = method.source
+    if source is None:
+        return method
+    if source.data is not None:
+        raise BadSetting(f"{where}.data", "given", "claim, the file of another claim, whose data are taken")
+    data = _read(path.parent / source.claim).data if source.claim else claim.data
+    check_data(f"{where}.claim", data)
+    known(f"{where}.dataset", source.dataset, data.datasets)
+    known(f"{where}.predictor", source.predictor, installed("predictor"))
+    filled = source.model_copy(update={"data": data.model_copy(update={"datasets": [source.dataset], "note": ""})})
+    return method.model_copy(update={"source": filled}) if source.claim else method
 
 
 def claim_name(path: str | Path) -> str:
@@ -196,7 +247,7 @@ def _named(file: str, name: str, method: Method) -> Method:
 
 def _check(file: str, claim: Claim) -> None:
     """What one field alone cannot tell."""
-    _check_data(file, claim.data)
+    check_data(file, claim.data)
     needs = {"ranking": ("labels",), "search": (), "published": ("labels", "k")}[claim.kind]
     for field in needs:
         if not getattr(claim, field):
@@ -205,47 +256,23 @@ def _check(file: str, claim: Claim) -> None:
         raise BadSetting(f"{file}: trials", claim.trials, "either trials or seconds (a list, the last is the budget)")
     if claim.kind == "search" and claim.trials and max(claim.checkpoints, default=0) > claim.trials:
         raise BadSetting(f"{file}: checkpoints", claim.checkpoints, f"1 to the {claim.trials} trials")
-    kinds: tuple[Kind, ...] = ("predictor", "strategy")
-    for name, method in claim.methods.items():
-        for kind in kinds:
-            _known(f"{file}: methods.{name}.{kind}", getattr(method, kind), installed(kind))
-        for encoding in [method.encoding] if isinstance(method.encoding, str) else method.encoding or []:
-            _known(f"{file}: methods.{name}.encoding", encoding, installed("encoding"))
-        for dataset in method.datasets or []:
-            _known(f"{file}: methods.{name}.datasets", dataset, claim.data.datasets)
-        wrong = "strategy" if claim.kind != "search" else "predictor"
-        if getattr(method, wrong):
-            allowed = f"{'strategy' if claim.kind == 'search' else 'predictor'}; kind {claim.kind} takes no {wrong}"
-            raise BadSetting(f"{file}: methods.{name}.{wrong}", getattr(method, wrong), allowed)
+    for name in claim.methods:
+        check_method(file, name, claim)
+    if 0 in claim.labels and not any(method.source for method in claim.methods.values()):
+        raise BadSetting(f"{file}: labels", 0, "1 or more; 0 if a method has a source")
     for k, stated in enumerate(claim.claim):
         _check_assertion(f"{file}: claim {k + 1}", claim, stated)
 
 
-def _check_data(file: str, data: Data) -> None:
-    if (data.benchmark is None) == (data.space is None):
-        raise BadSetting(f"{file}: data.benchmark", data.benchmark, "either benchmark or space, a registered name")
-    _known(f"{file}: data.benchmark", data.benchmark, installed("benchmark"))
-    _known(f"{file}: data.space", data.space, installed("space"))
-    if data.space and not data.file:
-        raise BadSetting(f"{file}: data.file", None, "the npz file with the labels of the space")
-    if data.file and not data.sha256:
-        raise BadSetting(f"{file}: data.sha256", None, "the SHA-256 of data.file, 64 hexadecimal digits")
-
-
 def _check_assertion(where: str, claim: Claim, stated: Assertion) -> None:
-    _known(f"{where}: method", stated.method, claim.methods)
-    _known(f"{where}: dataset", stated.dataset, claim.datasets(stated.method))
+    known(f"{where}: method", stated.method, claim.methods)
+    known(f"{where}: dataset", stated.dataset, claim.datasets(stated.method))
     plain = stated.figure.removeprefix(OUTSIDE) if claim.kind == "ranking" else stated.figure
-    _known(f"{where}: figure", plain, FIGURES[claim.kind])
+    known(f"{where}: figure", plain, FIGURES[claim.kind])
     places = {"ranking": claim.methods[stated.method].labels or claim.labels, "published": claim.k}
     places["search"] = claim.seconds or claim.checkpoints or [claim.trials or 0]
     if stated.at not in places[claim.kind]:
         raise BadSetting(f"{where}: at", stated.at, ", ".join(map(str, places[claim.kind])))
-
-
-def _known(what: str, name: str | None, known: Any) -> None:
-    if name is not None and name not in known:
-        raise UnknownName(what, name, known)
 
 
 def _explained(file: str, error: ValidationError) -> BadSetting | UnknownName:

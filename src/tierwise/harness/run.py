@@ -107,7 +107,8 @@ def _write(path: Path, content: dict[str, Any]) -> Path:
 def value(line: Shard, at: int, figure: str) -> float | None:
     """A figure of one shard at a budget; what learns nothing has the same at every number of labels."""
     figures = line["figures"]
-    found = figures.get(str(at), figures.get("0", {})).get(figure)
+    unlearnt = {} if "source_labels" in line else figures.get("0", {})
+    found = figures.get(str(at), unlearnt).get(figure)
     return None if found is None else float(found)
 
 

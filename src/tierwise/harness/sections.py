@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tierwise.harness import search
-from tierwise.harness.protocol import Claim
+from tierwise.harness.protocol import Claim, Method
 from tierwise.harness.run import value
 from tierwise.harness.shards import Shard
 
@@ -67,6 +67,18 @@ def label_of(claim: Claim, method: str) -> str:
     return about if seeds == claim.seeds else f"{about} ({seeds} seed{'s' if seeds > 1 else ''})"
 
 
+def labels_used(method: Method, dataset: str, at: int, architectures: int) -> str:
+    """All trainings behind a row: the labels, what its recorded inputs have cost, and the labels of its source."""
+    parts = [f"{at if method.learns else 0}"]
+    if method.input_cost and method.inputs_on(dataset):
+        cost, each = method.input_cost * architectures, f"{method.input_cost:g} × {architectures:,}"
+        parts.append(f"{cost:,.0f} for inputs ({each})")
+    if method.source:
+        where = f" of {method.source.claim}" if method.source.claim else ""
+        parts.append(f"{method.source.labels:,} on {method.source.dataset}{where}")
+    return " + ".join(parts)
+
+
 def judged(claim: Claim) -> str:
     """The accuracy that a method is judged by, in words."""
     return "test" if claim.data.truth == "test" else "validation"
@@ -111,7 +123,7 @@ def _ranking(claim: Claim, dataset: str, lines: list[Shard], facts: dict[str, An
     kept = [figure for figure in RANKING if any(_taken(lines, m, at, figure) for m in names)]
     more: list[list[object]] = []
     for name in names:
-        used = at if claim.methods[name].learns else 0
+        used = labels_used(claim.methods[name], dataset, at, facts["architectures"])
         cells = [mean_sd(_taken(lines, name, at, figure), RANKING[figure][1]) for figure in kept]
         more.append([label_of(claim, name), used, *cells])
     text = f"{facts['architectures']:,} architectures; {ceiling(claim, facts)}"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.errors import BadSetting
-from tierwise.predictors.encoded import ENCODINGS, EncodedPredictor, Matrix, normal_scores
+from tierwise.predictors.encoded import ENCODINGS, EncodedPredictor, Encodings, Matrix, normal_scores
 from tierwise.predictors.regressors import BoostedRegressor
 
 
@@ -32,7 +32,7 @@ class BoostedTrees(EncodedPredictor):
     def __init__(
         self,
         *,
-        encodings: tuple[str, ...] = ENCODINGS,
+        encodings: Encodings = ENCODINGS,
         trees: int = 300,
         learning_rate: float = 0.04,
         leaves: int | None = None,

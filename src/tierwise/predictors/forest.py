@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.errors import BadSetting
-from tierwise.predictors.encoded import ENCODINGS, EncodedPredictor, Matrix, normal_scores
+from tierwise.predictors.encoded import ENCODINGS, EncodedPredictor, Encodings, Matrix, normal_scores
 from tierwise.predictors.regressors import ForestRegressor
 
 
@@ -39,7 +39,7 @@ class Forest(EncodedPredictor):
     def __init__(
         self,
         *,
-        encodings: tuple[str, ...] = ENCODINGS,
+        encodings: Encodings = ENCODINGS,
         trees: int = 300,
         extra: bool = True,
         max_features: float = 0.5,

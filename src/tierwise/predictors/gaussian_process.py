@@ -13,7 +13,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Kernel, Matern, WhiteKernel
 
 from tierwise.errors import BadSetting
-from tierwise.predictors.encoded import ENCODINGS, EncodedPredictor, Matrix, normal_scores
+from tierwise.predictors.encoded import ENCODINGS, EncodedPredictor, Encodings, Matrix, normal_scores
 
 KERNELS = {"matern": 2.5, "rbf": None}
 
@@ -46,7 +46,7 @@ class GaussianProcess(EncodedPredictor):
     def __init__(
         self,
         *,
-        encodings: tuple[str, ...] = ENCODINGS,
+        encodings: Encodings = ENCODINGS,
         kernel: str = "matern",
         restarts: int = 0,
         most: int = 800,

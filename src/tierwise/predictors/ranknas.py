@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from tierwise.errors import BadSetting
 from tierwise.predictors.boosted_trees import tree_growth
-from tierwise.predictors.encoded import ENCODINGS, EncodedPredictor, Matrix
+from tierwise.predictors.encoded import ENCODINGS, EncodedPredictor, Encodings, Matrix
 from tierwise.predictors.regressors import lightgbm_for, read_booster
 
 _EXCHANGES = 5  # of a column's values, whose mean loss is its importance
@@ -47,7 +47,7 @@ class RankNAS(EncodedPredictor):
     def __init__(
         self,
         *,
-        encodings: tuple[str, ...] = ENCODINGS,
+        encodings: Encodings = ENCODINGS,
         keep: float = 0.95,
         trees: int = 200,
         learning_rate: float = 0.1,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from tierwise import registry
 from tierwise.architecture import Architectures, Archs
 from tierwise.errors import BadSetting, MissingExtra
 from tierwise.predictor import Predictor, check_fitted, check_labels
+from tierwise.predictors.encoded import Encodings, made, with_texts
 from tierwise.tier_statistics import tier_blocks
 
 try:
@@ -42,7 +43,7 @@ class Tier(Predictor):
       standard deviation. Noise on the inputs stands in for dropout; no label is held back.
     * Scoring runs the encoder alone, so a whole space can be ranked.
 
-    encodings: names of the registered encodings that the encoder sees side by side.
+    encodings: registered encodings by name, or encoding objects, that the encoder sees side by side.
     n_tiers: quality tiers; fewer if there are less than two labels a tier.
     members, width, layers: networks in the ensemble, and their size.
     steps, epochs, batch: optimiser steps, more if `epochs` passes over the labels need more; rows in each step.
@@ -63,7 +64,7 @@ class Tier(Predictor):
     def __init__(
         self,
         *,
-        encodings: tuple[str, ...] = ("paths",),
+        encodings: Encodings = ("paths",),
         n_tiers: int = 5,
         members: int = 8,
         width: int = 64,
@@ -108,7 +109,7 @@ class Tier(Predictor):
 
     def _encode(self, rows: Architectures) -> list[NDArray[np.float32]]:
         """One (n, d) matrix an encoding."""
-        parts = [registry.make("encoding", name).transform(rows) for name in self.encodings]
+        parts = [made(encoding).transform(rows) for encoding in self.encodings]
         return [part.reshape(len(rows), int(np.prod(part.shape[1:]))) for part in parts]
 
     def _inputs(self, rows: Architectures) -> Tensor:
@@ -186,6 +187,10 @@ class Tier(Predictor):
             .double()
             .numpy()
         )
+
+    def save(self, path: str | Path) -> None:
+        """As every predictor does. Raises BadSetting for encodings that no text can stand for."""
+        Predictor.save(with_texts(self, "encodings"), path)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Weights, tier embeddings and scales."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import erfcx, ndtr
 
 from tierwise.errors import BadSetting
-from tierwise.predictors.encoded import ENCODINGS, EncodedPredictor, Matrix
+from tierwise.predictors.encoded import ENCODINGS, EncodedPredictor, Encodings, Matrix
 from tierwise.predictors.regressors import BoostedRegressor, ForestRegressor, PerceptronRegressor, Regressor
 
 MODELS = ("mlp", "trees", "forest")
@@ -49,7 +49,7 @@ class WeakNAS(EncodedPredictor):
     def __init__(
         self,
         *,
-        encodings: tuple[str, ...] = ENCODINGS,
+        encodings: Encodings = ENCODINGS,
         models: tuple[str, ...] = MODELS,
         members: int = 1,
         expected_improvement: bool = False,

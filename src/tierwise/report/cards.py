@@ -8,21 +8,22 @@ import numpy as np
 
 from tierwise import drawing, metrics
 from tierwise.report.facts import Facts, costs_of, tiers_of
+from tierwise.report.reasons import Reasons, why_scored
 from tierwise.report.template import Html, join, section, tag
 
 CARDS = 6
 COST_NAMES = {"params": "Parameters", "flops": "FLOPs"}
 
 
-def best_cards(facts: Facts) -> Html | str:
+def best_cards(facts: Facts, found: Reasons) -> Html | str:
     """A section with a card for each of the best; nothing where there are none."""
     if not len(facts.done):
         return ""
-    cards = [_card(facts, place, int(position)) for place, position in enumerate(facts.best[:CARDS], start=1)]
+    cards = [_card(facts, found, place, int(position)) for place, position in enumerate(facts.best[:CARDS], start=1)]
     return section(f"The best {len(cards)} found", tag("div", join(cards), "pair"))
 
 
-def _card(facts: Facts, place: int, position: int) -> Html:
+def _card(facts: Facts, found: Reasons, place: int, position: int) -> Html:
     one, trial = facts.archs[np.array([position])], facts.trials[position]
     graph, notation = facts.study.space.graph(trial.arch), facts.study.space.format(one)[0]
     picture = drawing.svg(graph.nodes, graph.edges, title=notation).replace(' xmlns="http://www.w3.org/2000/svg"', "")
@@ -53,6 +54,7 @@ def _card(facts: Facts, place: int, position: int) -> Html:
                 tag("div", Html(picture), "drawing"),
                 tag("dl", pairs),
                 tag("code", notation),
+                why_scored(found, place - 1),
                 tag("p", why(facts, position), "why"),
             ]
         ),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tierwise import __version__, metrics, plots
-from tierwise.report.cards import COST_NAMES, best_cards, rank_text, why
+from tierwise.report.cards import CARDS, COST_NAMES, best_cards, rank_text, why
 from tierwise.report.facts import Facts, Ranked, Truth, command, compare, gather
+from tierwise.report.reasons import reasons, what_makes_a_tier
 from tierwise.report.template import Html, figure, join, page, section, table, tag
 from tierwise.study import Study
 
@@ -39,9 +40,10 @@ def write_report(study: Study, benchmark: Table | None, path: str | Path, *, pre
 
 def _body(facts: Facts) -> Html:
     parts: list[object] = [_header(facts), tag("div", join([_summary(facts), _search(facts)]), "pair")]
-    parts.append(best_cards(facts))
+    found = reasons(facts, CARDS)
+    parts.append(best_cards(facts, found))
     if facts.ranked is not None:
-        parts.append(_tiers(facts.ranked))
+        parts += [_tiers(facts.ranked), what_makes_a_tier(facts, found)]
         if facts.truth is not None:
             parts.append(_agreement(facts, facts.ranked, facts.truth))
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
+import warnings
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +15,8 @@ from scipy.stats import kendalltau
 from sklearn.base import clone
 
 from tierwise.architecture import Architectures
-from tierwise.errors import BadModel, BadSetting, NotFitted
-from tierwise.predictor import Predictor, read_saved
+from tierwise.errors import BadArchitecture, BadModel, BadSetting, NotFitted
+from tierwise.predictor import Predictor, RepeatedLabels, read_saved
 from tierwise.space import Space
 from tierwise.testing.predictor_case import PredictorCase
 from tierwise.testing.suite import (
@@ -218,6 +220,49 @@ def bad_labels_are_refused(case: PredictorCase) -> None:
         expect_error(BadSetting, f"fit on {n} labels", lambda n=n: case.make().fit(case.train[:n], case.y[:n]))
 
 
+def few_labels_are_no_crash(case: PredictorCase) -> None:
+    for n in (2, 3):
+        try:
+            scores = case.make().fit(case.train[:n], case.y[:n]).predict(case.rest)
+        except BadSetting:
+            continue  # it says that it needs more
+        expect(np.isfinite(scores).all(), f"scores after {n} labels: expected finite numbers, seen others")
+
+
+def repeated_labels_are_averaged(case: PredictorCase) -> None:
+    genes, y, n = case.train.genes, case.y, len(case.y)
+    mean = y.copy()
+    mean[:3] += [0.5, 1.0, 1.5]
+    twice = Architectures(case.space, np.concatenate([genes, genes[:5]]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = case.make().fit(twice, np.concatenate([y, 2 * mean[:5] - y[:5]]))
+    said = [str(one.message) for one in caught if one.category is RepeatedLabels]
+    expect(any("6 rows" in text for text in said), f"3 of {n} labels twice: expected RepeatedLabels, seen {said}")
+    expect_rows("scores", fitted.predict(case.rest), case.make().fit(case.train, mean).predict(case.rest))
+
+
+def strangers_are_refused(case: PredictorCase) -> None:
+    genes = case.train.genes
+    genes[7, 0] = len(case.space.choices[0].options)
+    unseen = Architectures(case.space, genes)
+    expect_error(BadArchitecture, "predict of an option that is none", lambda: case.fitted.predict(unseen), naming="7")
+    expect_error(BadArchitecture, "fit on an option that is none", lambda: case.make().fit(unseen, case.y))
+    if case.fitted.any_space:
+        return
+    other = copy.copy(case.space)
+    other.name = f"another-{case.space.name}"
+    archs = Architectures(other, case.rest.genes)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "predictor.npz"
+        case.fitted.save(path)
+        loaded = type(case.fitted).load(path)
+    for who, predictor in {"it": case.fitted, "a loaded one": loaded}.items():
+        for name in (case.space.name, other.name):
+            ask = lambda predictor=predictor: predictor.predict(archs)  # noqa: E731
+            expect_error(BadSetting, f"{who}, asked about another space", ask, naming=name)
+
+
 CHECKS = (
     fit_returns_self,
     scores_are_finite_one_a_row,
@@ -237,4 +282,7 @@ CHECKS = (
     chances_of_tiers_sum_to_one,
     prediction_needs_a_fit,
     bad_labels_are_refused,
+    few_labels_are_no_crash,
+    repeated_labels_are_averaged,
+    strangers_are_refused,
 )

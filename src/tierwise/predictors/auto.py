@@ -1,0 +1,250 @@
+"""The default predictor: picks inputs and weighs members by what the labels themselves say."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from tierwise.architecture import Architectures, Archs, concatenate
+from tierwise.encoding import Encoding
+from tierwise.errors import BadSetting
+from tierwise.predictor import Predictor, check_fitted, check_labels
+from tierwise.predictors.additive_process import AdditiveProcess
+from tierwise.predictors.boosted_trees import BoostedTrees
+from tierwise.predictors.column_block import ColumnBlock
+from tierwise.predictors.encoded import Encodings, made, normal_scores, with_texts
+from tierwise.predictors.mixture import Mixture
+from tierwise.predictors.tier import Tier
+from tierwise.predictors.tier_network import one_thread
+
+_ROWS, _ENTRIES = 8_192, 2**24  # looked at together: architectures, and covariances of them with the labelled ones
+_REFERENCE = 1_000  # architectures of the space that set the scales of columns
+_NOTHING = np.zeros(0), np.zeros(0)
+_FOLDS = 5
+_FEWEST = 10  # labels; of fewer, nothing is chosen
+_GAIN = 3.0  # of log evidence, for one more block of columns
+_FOLD_MEMBERS = 3  # networks of `tier` in a fold
+
+Floats = NDArray[np.float64]
+
+
+class Auto(Predictor):
+    """Ranks a space from 20 to some 5,000 labels without any choice of the user.
+
+    Three members that err differently, each on the columns that the labels ask for:
+
+    * a Gaussian process with a kernel term for each encoding, for path counts one for each kind of count;
+    * `tier`, networks that rank pairs and match quality tiers;
+    * `trees`, boosted regression trees.
+
+    1. Encodings are added one by one, as long as the evidence (marginal likelihood) of the Gaussian process grows.
+    2. Five-fold cross-validation inside the labels weighs the members; few labels keep the weights even. It also sets
+       the scale of the score and of its standard deviation.
+    3. All members learn from all labels.
+
+    Scores are normal scores of the labels: 0 is the median label, 1.28 is better than 90 % of them. Tiers are fifths
+    of the labels, their chances follow from score and standard deviation.
+    ``partial_fit`` adds labels and keeps what steps 1 and 2 have chosen.
+
+    encodings: candidates; those that a space cannot give (costs without cost formulas, paths where there are too
+    many) are passed over. inputs: further candidates, such as recorded columns (``"columns:FILE"``) of zero-cost
+    proxies or of short trainings, or the scores of a predictor of another data set. n_tiers: quality tiers.
+    seed: decides folds, members and the sample that sets scales.
+
+    Fitted: ``encodings_`` (chosen), ``mixture_`` (weights of process, tier and trees), ``process_``, ``members_``.
+    Members: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), and see `tier` and `trees`;
+    weights: van der Laan et al., "Super Learner" (2007). The combination is ours.
+    Raises BadSetting, UnknownName, MissingExtra.
+
+    >>> from tierwise.spaces.nasbench201 import NASBench201
+    >>> archs = NASBench201().at(range(40))
+    >>> score, std = Auto().fit(archs, (archs.genes == 3).sum(1)).predict(archs, return_std=True)
+    >>> score.shape, bool((std > 0).all())
+    ((40,), True)
+    """
+
+    gives_std = True
+
+    def __init__(
+        self,
+        *,
+        encodings: Encodings = ("paths", "onehot", "node_costs"),
+        inputs: Encodings = (),
+        n_tiers: int = 5,
+        seed: int = 0,
+    ):
+        self.encodings = encodings
+        self.inputs = inputs
+        self.n_tiers = n_tiers
+        self.seed = seed
+
+    def fit(self, archs: Archs, y: Any) -> Self:
+        """Learn from (n,) labels, higher better, n at least 4."""
+        rows, labels = check_labels(archs, y)
+        if self.n_tiers < 1:
+            raise BadSetting("n_tiers", self.n_tiers, "at least 1")
+        z, rng = _standard(labels), np.random.default_rng(self.seed)
+        reference = rows.space.sample(_REFERENCE, rng)
+        candidates = [ColumnBlock.of(encoding, reference) for encoding in self._usable(rows)]
+        enough = len(z) >= _FEWEST and bool(np.ptp(z) > 0)
+        alone = len(self.inputs) + 1  # an input or the first encoding may do by itself
+        self.blocks_ = _chosen(candidates, alone, rows, z) if enough else candidates[:1]
+        self.encodings_ = tuple(block.encoding for block in self.blocks_)
+        self.process_ = AdditiveProcess().fit(self._columns(rows), z)
+        self.mixture_ = Mixture.even(3)
+        if enough:
+            self.mixture_ = self._weighed(rows, labels, z, rng.permutation(len(z)) % _FOLDS)
+        return self._learn(rows, labels)
+
+    def partial_fit(self, archs: Archs, y: Any) -> Self:
+        """Add (n,) labels to those it knows; encodings, kernel, weights and scales stay as ``fit`` has chosen them.
+
+        Raises NotFitted, and BadSetting for a predictor from a file, which does not know its labelled architectures.
+        """
+        check_fitted(self, "mixture_")
+        if not hasattr(self, "rows_"):
+            raise BadSetting("partial_fit", "a predictor from a file", "one that was fitted here; use fit")
+        new, labels = check_labels(archs, y, least=1)
+        rows, labels = check_labels(concatenate([self.rows_, new]), np.concatenate([self.labels_, labels]))
+        self.process_.condition(self._columns(rows), _standard(labels), self.process_.theta)
+        return self._learn(rows, labels)
+
+    def _usable(self, rows: Architectures) -> Encodings:
+        """The candidates that this space can give, inputs first. Raises BadSetting where there is none."""
+        usable: list[str | Encoding] = []
+        refused = BadSetting("encodings", self.encodings, "at least one encoding, by name or made")
+        for encoding in self.encodings:
+            try:
+                made(encoding).transform(rows)
+                usable.append(encoding)
+            except BadSetting as error:
+                refused = error
+        if not usable:
+            raise refused
+        return (*self.inputs, *usable)
+
+    def _columns(self, rows: Architectures) -> list[NDArray[np.float32]]:
+        return [group for block in self.blocks_ for group in block.columns(rows)]
+
+    def _members(self, **tier: Any) -> tuple[Tier, BoostedTrees]:
+        """New members beside the process."""
+        remembered = tuple(block.raw for block in self.blocks_)
+        return (
+            Tier(encodings=remembered, n_tiers=self.n_tiers, seed=self.seed, **tier),
+            BoostedTrees(encodings=remembered, seed=self.seed),
+        )
+
+    def _weighed(self, rows: Architectures, labels: Floats, z: Floats, fold: NDArray[np.int64]) -> Mixture:
+        """The members' weights by what each says of labels that it has not seen."""
+        held_out, variance = np.zeros((3, len(z))), np.zeros(len(z))
+        held_out[0], variance = self.process_.held_out(fold)
+        for k in range(_FOLDS):
+            rest, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+            for place, member in enumerate(self._members(members=_FOLD_MEMBERS), start=1):
+                held_out[place, held] = member.fit(rows[rest], labels[rest]).predict(rows[held])
+        return Mixture.of(held_out, variance + self.process_.noise, z)
+
+    def _learn(self, rows: Architectures, labels: Floats) -> Self:
+        self.members_ = self._members()
+        for member in self.members_:
+            member.fit(rows, labels)
+        self.tiers_ = min(self.n_tiers, len(labels) // 2)
+        self.rows_, self.labels_ = rows, labels
+        return self
+
+    def predict(self, archs: Archs, return_std: bool = False) -> Any:
+        """(n,) scores; with `return_std` also their (n,) standard deviations, calibrated inside the labels."""
+        check_fitted(self, "mixture_")
+        chunks = Architectures.of(archs).chunks(min(_ROWS, _ENTRIES // len(self.process_.z)))
+        with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            parts = [_NOTHING, *pool.map(functools.partial(self._score, with_std=return_std), chunks)]
+        score, std = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return (score, std) if return_std else score
+
+    def _score(self, rows: Architectures, with_std: bool) -> tuple[Floats, Floats]:
+        columns, variance = self._columns(rows), np.zeros(len(rows))
+        if with_std:
+            mean, variance = self.process_.predict_var(columns)
+        else:
+            mean = self.process_.predict(columns)
+        said = np.stack([mean, *(np.asarray(member.predict(rows)) for member in self.members_)])
+        return self.mixture_.score(said), self.mixture_.std(said, variance + self.process_.noise)
+
+    def predict_tier_proba(self, archs: Archs) -> Floats:
+        """(n, tiers) chances of each tier, 0 the best: a normal distribution cut at the tiers' borders."""
+        score, std = self.predict(archs, return_std=True)
+        below = norm.cdf((self._borders() - score[:, None]) / std[:, None])
+        edges = np.hstack([np.zeros((len(score), 1)), below, np.ones((len(score), 1))])
+        return np.diff(edges, axis=1)[:, ::-1]
+
+    def predict_tier(self, archs: Archs) -> NDArray[np.int64]:
+        """(n,) the tier in which the score lies, 0 the best."""
+        borders = self._borders()
+        return self.tiers_ - 1 - np.searchsorted(borders, self.predict(archs))
+
+    def _borders(self) -> Floats:
+        """Between the tiers, from the worst up, as normal scores."""
+        check_fitted(self, "mixture_")
+        return norm.ppf(np.arange(1, self.tiers_) / self.tiers_)
+
+    def save(self, path: str | Path) -> None:
+        """As every predictor does. Raises BadSetting for encodings that no text can stand for."""
+        Predictor.save(with_texts(self, "encodings", "inputs"), path)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What process and members have learnt, how they are mixed, and the scales of the columns."""
+        check_fitted(self, "mixture_")
+        parts = {"process": self.process_, "tier": self.members_[0], "trees": self.members_[1]}
+        parts |= {"mixture": self.mixture_} | {f"block{k}": block for k, block in enumerate(self.blocks_)}
+        arrays = {f"{part}.{name}": value for part, each in parts.items() for name, value in each.state().items()}
+        return {"tiers": np.array(self.tiers_), **arrays}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """The inverse of ``state``."""
+
+        def part(name: str) -> dict[str, NDArray[Any]]:
+            return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
+
+        count = len({key.partition(".")[0] for key in state if key.startswith("block")})
+        self.blocks_ = [ColumnBlock.restored(part(f"block{k}")) for k in range(count)]
+        self.encodings_ = tuple(block.encoding for block in self.blocks_)
+        self.process_ = AdditiveProcess().restore(part("process"))
+        tier, trees = self.members_ = self._members()
+        tier.restore(part("tier"))
+        trees.restore(part("trees"))
+        trees.encodings_ = trees.encodings  # with the shared memory of the last batch
+        self.mixture_ = Mixture.restored(part("mixture"))
+        self.tiers_ = int(state["tiers"])
+
+
+def _chosen(candidates: Sequence[ColumnBlock], alone: int, rows: Architectures, z: Floats) -> list[ColumnBlock]:
+    """Forward selection: the best of the first `alone` blocks, then every one that the evidence asks for."""
+    columns = [block.columns(rows) for block in candidates]
+    chosen: list[int] = []
+    evidence = -np.inf
+    while len(chosen) < len(candidates):
+        open_to = range(len(candidates) if chosen else alone)
+        tried = {
+            k: AdditiveProcess().fit([group for i in (*chosen, k) for group in columns[i]], z).evidence
+            for k in open_to
+            if k not in chosen
+        }
+        best = max(tried, key=tried.__getitem__)
+        if tried[best] < evidence + _GAIN:
+            break
+        chosen, evidence = [*chosen, best], tried[best]
+    return [candidates[k] for k in sorted(chosen)]
+
+
+def _standard(labels: Floats) -> Floats:
+    """(n,) normal scores with a variance of 1; zeros where all labels are equal."""
+    z = normal_scores(labels)
+    return z / (z.std() or 1.0)
