@@ -23,11 +23,12 @@ BASELINES = {
 }
 PERFECT = "perfect"  # knows the truth: the bound of a protocol, never a method
 FEATURES = ("onehot", "flops", "params")
+CALIBRATION = ("coverage50", "coverage90", "ece_tier")  # of methods that ask for it
 FIGURES = {
     "ranking": (
         *("tau", "spearman", "weighted_tau", "tau_top10", "tier_accuracy", "regret_at_1", "regret_at_10"),
         *("p_at_0.1", "p_at_1", "p_at_5", "p_at_10", "n_at_1", "n_at_10", "n_at_50"),
-        *("coverage50", "coverage90", "ece_tier"),
+        *CALIBRATION,
     ),
     "search": ("validation", "test", "oracle_test", "validation_regret", "test_regret", "success"),
     "published": (
@@ -95,7 +96,7 @@ class Method(_Strict):
     inputs: recorded columns that a predictor reads beside its encodings, the same for all data sets or for each its
     own; input_cost: full trainings that they have cost for one architecture. source: a predictor fitted there, without
     the inputs, whose scores here are a further input; with 0 labels it scores alone, and one that can ``adapt`` goes
-    on with the labels itself.
+    on with the labels itself. calibration: whether its intervals and chances of tiers are judged as well.
     """
 
     about: str = ""
@@ -111,6 +112,7 @@ class Method(_Strict):
     inputs: list[Text] | dict[Text, list[Text]] = Field(default_factory=list[str])
     input_cost: Annotated[float, Field(ge=0)] = 0.0
     source: Source | None = None
+    calibration: bool = False
 
     @property
     def learns(self) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tierwise import metrics
 from tierwise.harness.baselines import Scores, predictor, scores
+from tierwise.harness.calibration import calibration
 from tierwise.harness.problem import Column, Problem, checked_file
 from tierwise.harness.problem import problem as read_problem
 from tierwise.harness.protocol import OUTSIDE, Claim, Data, Method
@@ -46,8 +47,11 @@ def work(claim: Claim, problem: Problem, shard: Shard) -> Shard:
     method = claim.methods[shard["method"]]
     found = scores(method, problem, drawn, seed, rng, _earlier(claim, method, problem, seed))
     more = {"source_labels": method.source.labels} if method.source else {}
+    judged = figures(found, problem.truth, drawn)
+    if method.calibration:
+        judged |= calibration(found.fitted, problem, drawn)
     return {
-        "figures": {str(shard["n"]): figures(found, problem.truth, drawn)},
+        "figures": {str(shard["n"]): judged},
         "wall_seconds": time.perf_counter() - wall,
         "cpu_seconds": time.process_time() - cpu,
         **more,

@@ -29,6 +29,9 @@ RANKING = {
     "n_at_50": ("N@50", 0),
     "regret_at_1": ("regret of top 1", 2),
     "regret_at_10": ("regret of top 10", 2),
+    "coverage50": ("in its 50 % interval", 2),
+    "coverage90": ("in its 90 % interval", 2),
+    "ece_tier": ("calibration error of tiers", 3),
 }
 
 
