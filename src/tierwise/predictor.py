@@ -53,7 +53,7 @@ class Predictor(BaseEstimator):
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
-        for name in ("fit", "predict", "predict_tier", "predict_tier_proba"):
+        for name in ("fit", "partial_fit", "predict", "predict_tier", "predict_tier_proba"):
             if name in vars(cls):
                 setattr(cls, name, _guarded(vars(cls)[name], learns=name == "fit"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import sqlite3
@@ -9,7 +10,11 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tierwise import make
+from tierwise.cli import ranking
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -78,7 +83,7 @@ def test_best_shows_the_best_first(cli: Cli, study: Path):
 
 
 def test_rank_a_space_and_a_list_with_a_saved_predictor(cli: Cli, study: Path):
-    code, out, _ = cli("rank", study, "--csv", "all.csv", "--save", "tier.npz", "-k", 4)
+    code, out, _ = cli("rank", study, "--csv", "all.csv", "--save", "auto.npz", "-k", 4)
     assert code == 0
     assert "best 4 of 15,625" in out
     with Path("all.csv").open() as file:
@@ -87,9 +92,39 @@ def test_rank_a_space_and_a_list_with_a_saved_predictor(cli: Cli, study: Path):
     scores = [float(row["score"]) for row in rows]
     assert scores == sorted(scores, reverse=True)
     Path("cells.txt").write_text(f"# two cells\n{rows[100]['architecture']}\n\n{rows[3]['architecture']}\n")
-    code, out, _ = cli("rank", "--model", "tier.npz", "--list", "cells.txt")
+    code, out, _ = cli("rank", "--model", "auto.npz", "--list", "cells.txt")
     assert code == 0
     assert out.index(rows[3]["architecture"]) < out.index(rows[100]["architecture"])
+
+
+def test_rank_learns_from_inputs_and_the_saved_predictor_finds_them_from_elsewhere(cli: Cli, study: Path):
+    space = make("space", "nasbench201")
+    cells = space.enumerate()
+    worth = 3.0 * (cells.genes == 3).sum(1) + (cells.genes == 2).sum(1)
+    rows = zip(space.format(cells), worth, strict=True)
+    Path("worth.csv").write_text("architecture,worth\n" + "".join(f"{text},{value}\n" for text, value in rows))
+    line = ("--predictor", "forest", "--input", "columns:worth.csv", "--csv", "with.csv", "--save", "forest.npz")
+    code, out, _ = cli("rank", study, *line)
+    assert code == 0
+    assert "reads: paths, flops, params, columns:" in out
+    assert cli("rank", study, "--predictor", "forest", "--csv", "without.csv")[0] == 0
+    assert Path("with.csv").read_text() != Path("without.csv").read_text()
+    Path("elsewhere").mkdir()
+    with contextlib.chdir("elsewhere"):
+        assert cli("rank", "--model", "../forest.npz", "--csv", "again.csv")[0] == 0
+    assert Path("elsewhere/again.csv").read_text() == Path("with.csv").read_text()
+
+
+def test_the_tier_that_is_shown_has_the_chance_that_is_shown():
+    space = make("space", "nasbench201")
+    cells = space.at(range(0, space.size, 250))
+    noise = np.random.default_rng(0).normal(0.0, 2.0, len(cells))
+    fitted = make("predictor", "auto").fit(cells, (cells.genes == 3).sum(1) + noise)
+    ranked = ranking.rank(fitted, cells)
+    chances = fitted.predict_tier_proba(ranked.archs)
+    assert (np.diff(ranked.tier) >= 0).all()
+    assert np.allclose(ranked.chance, chances[np.arange(len(cells)), ranked.tier], atol=1e-3)
+    assert (ranked.chance < chances.max(1) - 0.01).any(), "of no cell another tier is the most likely one"
 
 
 @pytest.mark.parametrize("name", ["trials.csv", "trials.json", "best.svg"])
@@ -139,6 +174,7 @@ def test_plugins_lists_every_kind(cli: Cli):
         (["report", "nothing.db"], "no such file"),
         (["rank"], "a study to learn from"),
         (["rank", "--model", "nothing.npz"], "no such file"),
+        (["rank", "--model", "nothing.npz", "--input", "flops"], "none with --model"),
     ],
 )
 def test_bad_input_is_one_line_that_helps(cli: Cli, arguments: list[str], said: str):
@@ -156,12 +192,23 @@ def test_a_bad_list_names_the_line(cli: Cli, study: Path):
     assert "oops" in err
 
 
+def test_bad_inputs_are_one_line_that_helps(cli: Cli, study: Path):
+    for predictor, given, said in (
+        ("ctnas", "flops", "ctnas has neither"),
+        ("forest", "columns:nothing.csv", "no such file"),
+        ("auto", "colums:proxies.csv", 'did you mean "columns"?'),
+    ):
+        code, _, err = cli("rank", study, "--predictor", predictor, "--input", given)
+        assert code == 2
+        assert said in " ".join(err.split())
+
+
 def test_nothing_is_left_of_a_failed_export(cli: Cli, study: Path):
     assert cli("export", study, "trials.txt")[0] == 2
     assert not list(Path().glob("trials*"))
 
 
-@pytest.mark.parametrize("command", ["run", "ls", "show", "best", "rank", "report", "export", "plugins"])
+@pytest.mark.parametrize("command", ["run", "ls", "show", "best", "rank", "explain", "report", "export", "plugins"])
 def test_help_has_an_example(cli: Cli, command: str):
     code, out, _ = cli(command, "--help")
     assert code == 0

@@ -10,7 +10,8 @@ from tests.small_spaces import Costed, Flat, Unordered, tiny  # noqa: E402
 from tierwise import registry  # noqa: E402
 from tierwise.architecture import Architectures, Graphs  # noqa: E402
 from tierwise.errors import BadSetting, UnknownName  # noqa: E402
-from tierwise.predictors.graph_layers import GraphEncoder, node_form  # noqa: E402
+from tierwise.node_form import node_form  # noqa: E402
+from tierwise.predictors.graph_layers import GraphEncoder  # noqa: E402
 from tierwise.predictors.graph_network import GraphNetwork  # noqa: E402
 from tierwise.predictors.ranking_losses import LOSSES  # noqa: E402
 from tierwise.spaces.nasbench101 import NASBench101  # noqa: E402
@@ -141,5 +142,5 @@ def test_an_unknown_loss_and_a_foreign_space_are_refused():
     with pytest.raises(UnknownName, match="lambdarank"):
         GraphNetwork(loss="lambda").fit(SPACE.at(range(10)), np.arange(10))
     predictor = GraphNetwork(steps=1, members=1).fit(SPACE.at(range(10)), np.arange(10))
-    with pytest.raises(BadSetting, match="space that was learnt from"):
+    with pytest.raises(BadSetting, match="nasbench201, which this GraphNetwork"):
         predictor.predict(tiny().enumerate())

@@ -10,7 +10,7 @@ from tests.small_spaces import Costed, tiny  # noqa: E402
 from tierwise import registry  # noqa: E402
 from tierwise.architecture import Architectures  # noqa: E402
 from tierwise.errors import BadSetting, UnknownName  # noqa: E402
-from tierwise.predictors.graph_layers import node_form  # noqa: E402
+from tierwise.node_form import node_form  # noqa: E402
 from tierwise.predictors.graph_transformer import GraphTransformer, Transformers, neighbour_bias  # noqa: E402
 from tierwise.spaces.nasbench201 import NASBench201  # noqa: E402
 from tierwise.testing import check_predictor  # noqa: E402

@@ -172,7 +172,7 @@ def ranking(ranked: Ranking, count: int) -> None:
             f"{ranked.score[k]:.3f}",
             f"{ranked.std[k]:.3f}",
             str(ranked.tier[k] + 1),
-            f"{ranked.chances[k].max():.2f}".replace("nan", "–"),
+            f"{ranked.chance[k]:.2f}".replace("nan", "–"),
         )
         table.add_row(str(k + 1), *numbers, escape(text))
     _out.print(table)

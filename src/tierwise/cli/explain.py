@@ -20,7 +20,7 @@ def explain(
         str | None, typer.Argument(help="A trial by its number, or an architecture \\[default: the best trial]")
     ] = None,
     count: Annotated[int, typer.Option("-k", "--count", min=1, help="How many reasons.")] = 10,
-    predictor: Annotated[str, typer.Option("--predictor", help="Whose scores: see 'tierwise plugins'.")] = "tier",
+    predictor: Annotated[str, typer.Option("--predictor", help="Whose scores: see 'tierwise plugins'.")] = "auto",
     space: Annotated[bool, typer.Option("--space", help="What counts over the whole space, not for one.")] = False,
 ) -> None:
     """Explain a predicted score: which paths, operations and costs raise or lower it.

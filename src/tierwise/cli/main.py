@@ -148,7 +148,13 @@ def best(study: StudyPath, count: Quantity = 10, truth: TruthPath = None) -> Non
 @app.command()
 def rank(
     study: Annotated[Path | None, typer.Argument(help="The study whose labels the predictor learns from.")] = None,
-    predictor: PredictorName = "tier",
+    predictor: Annotated[
+        str | None, typer.Option(help="Who ranks: see 'tierwise plugins' \\[default: auto; of a saved one, its own]")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="What it learns from besides: columns:FILE, or an encoding's name; repeatable."),
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="A saved predictor instead of a study.")] = None,
     space: Annotated[str | None, typer.Option(help="Space of a saved predictor \\[default: its own]")] = None,
     architectures: Annotated[Path | None, typer.Option("--list", help="A text file, one architecture a line.")] = None,
@@ -160,21 +166,29 @@ def rank(
 
     [bold]Examples[/bold]
 
-      tierwise rank runs/nasbench201-cifar10-tiers-0.db --csv ranking.csv --save tier.npz
+      tierwise rank runs/nasbench201-cifar10-tiers-0.db --csv ranking.csv --save auto.npz
 
-      tierwise rank --model tier.npz --list cells.txt
+      tierwise rank --model auto.npz --list cells.txt
+
+      tierwise rank runs/nasbench201-cifar10-tiers-0.db --input columns:proxies.csv
+
+      tierwise rank runs/nasbench201-cifar10-tiers-0.db --predictor forest -k 100
     """
     from tierwise.cli import console, ranking
 
     if (study is None) == (model is None):
         raise BadSetting("rank", "both or neither", "a study to learn from, or --model FILE")
     if study is not None:
-        fitted, over = ranking.learn(study, predictor)
+        fitted, over = ranking.learn(study, predictor or "auto", inputs or [])
+    elif inputs:
+        raise BadSetting("input", inputs[0], "none with --model: a saved predictor has learnt what it reads")
     else:
         fitted, over = ranking.load(model or Path(), predictor, space)
     if save:
         fitted.save(save)
         console.say(f"saved: [bold]{save}[/bold]")
+    if hasattr(fitted, "encodings_"):
+        console.plain(f"reads: {', '.join(map(str, fitted.encodings_))}")
     ranked = ranking.rank(fitted, ranking.read_list(architectures, over) if architectures else over.enumerate())
     console.ranking(ranked, count)
     if csv:
@@ -186,7 +200,7 @@ def rank(
 def report(
     study: StudyPath,
     out: Annotated[Path | None, typer.Option(help="The page \\[default: beside the study, .html]")] = None,
-    predictor: PredictorName = "tier",
+    predictor: PredictorName = "auto",
     truth: TruthPath = None,
 ) -> None:
     """Write the report of a study: one self-contained HTML page.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,35 +14,60 @@ from numpy.typing import NDArray
 from tierwise import registry
 from tierwise.architecture import Architectures
 from tierwise.cli.reopen import reopen
-from tierwise.errors import BadArchitecture, BadTable
-from tierwise.predictor import Predictor, check_space, score_and_std
+from tierwise.errors import BadArchitecture, BadModel, BadSetting, BadTable
+from tierwise.predictor import Predictor, check_space, read_saved, score_and_std
 from tierwise.space import Space
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Architectures, best first, with score, standard deviation, tier (0 = best) and the tiers' chances (n, tiers).
+    """Architectures, best first; of each score, standard deviation, tier (0 = best) and the chance that it is there.
 
-    chances: NaN in one column where nobody knows them.
+    chance: NaN where nobody knows it.
     """
 
     archs: Architectures
     score: NDArray[Any]
     std: NDArray[Any]
     tier: NDArray[np.int64]
-    chances: NDArray[Any]
+    chance: NDArray[Any]
 
 
-def learn(study: Path, predictor: str) -> tuple[Any, Space]:
-    """A predictor fitted on the finished trials of a study, and the space of the study."""
+def learn(study: Path, predictor: str, inputs: Sequence[str] = ()) -> tuple[Any, Space]:
+    """A predictor fitted on the finished trials of a study, and the space of the study.
+
+    inputs: encodings that it reads besides its own, as ``"columns:FILE"`` or by name. Raises BadSetting, BadTable.
+    """
     with reopen(study, None) as (search, _):
         done = search.history().done
-        return registry.make("predictor", predictor, seed=search.seed).fit(done.archs, done.y), search.space
+        fresh: Any = registry.make("predictor", predictor, seed=search.seed)
+        if inputs:
+            fresh = _reading(fresh, predictor, tuple(map(_whole_path, inputs)))
+        return fresh.fit(done.archs, done.y), search.space
 
 
-def load(model: Path, predictor: str, space: str | None) -> tuple[Any, Space]:
-    """A saved predictor, and the named space or else that of its labels. Raises BadModel, BadSetting, UnknownName."""
-    kind: type[Predictor] = registry.find("predictor", predictor)
+def _reading(fresh: Any, name: str, inputs: tuple[str, ...]) -> Any:
+    """The predictor with these inputs: its setting of that name, else behind its encodings. Raises BadSetting."""
+    settings = fresh.get_params(deep=False)
+    if "inputs" in settings:
+        return fresh.set_params(inputs=inputs)
+    if "encodings" in settings:
+        return fresh.set_params(encodings=(*settings["encodings"], *inputs))
+    raise BadSetting("input", inputs[0], f"a predictor with the setting inputs or encodings; {name} has neither")
+
+
+def _whole_path(encoding: str) -> str:
+    """``"columns:FILE"`` with the whole path, so that a saved predictor finds the file from elsewhere."""
+    name, colon, file = encoding.partition(":")
+    return f"{name}:{Path(file).resolve()}" if colon and Path(file).is_file() else encoding
+
+
+def load(model: Path, predictor: str | None, space: str | None) -> tuple[Any, Space]:
+    """A saved predictor, and the named space or else that of its labels. Raises BadModel, BadSetting, UnknownName.
+
+    predictor: its registered name; None finds it by the class that was saved.
+    """
+    kind: type[Predictor] = registry.find("predictor", predictor or _kind(model))
     fitted = kind.load(model)
     learnt = getattr(fitted, "learnt_space_", "").rpartition(" ")[0]
     asked: Space = registry.make("space", space or learnt or "nasbench201")
@@ -49,15 +75,25 @@ def load(model: Path, predictor: str, space: str | None) -> tuple[Any, Space]:
     return fitted, asked
 
 
+def _kind(model: Path) -> str:
+    """The registered name of what a file holds. Raises BadModel."""
+    name = read_saved(model)[0]["class"]
+    for known, point in registry.installed("predictor").items():
+        if point.value.endswith(f":{name}"):
+            return known
+    raise BadModel(model, f"holds a {name}, which is no installed predictor")
+
+
 def rank(predictor: Any, archs: Architectures) -> Ranking:
     """Score every architecture and sort, best first; without tiers of the predictor's own, fifths of them all."""
     score, std = score_and_std(predictor, archs)
     order = np.argsort(-score, kind="stable")
     if not hasattr(predictor, "predict_tier_proba"):
-        fifth, unknown = np.arange(len(order)) * 5 // max(len(order), 1), np.full((len(order), 1), np.nan)
+        fifth, unknown = np.arange(len(order)) * 5 // max(len(order), 1), np.full(len(order), np.nan)
         return Ranking(archs[order], score[order], std[order], fifth, unknown)
-    chances = predictor.predict_tier_proba(archs)[order]
-    return Ranking(archs[order], score[order], std[order], chances.argmax(1), chances)
+    tier, chances = predictor.predict_tier(archs), predictor.predict_tier_proba(archs)
+    chance = chances[np.arange(len(tier)), tier]
+    return Ranking(archs[order], score[order], std[order], tier[order], chance[order])
 
 
 def read_list(path: Path, space: Space) -> Architectures:
@@ -83,8 +119,12 @@ def write_csv(ranking: Ranking, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["rank", "architecture", "score", "std", "tier", "chance_of_tier"])
         texts = ranking.archs.space.format(ranking.archs)
-        chance = ranking.chances.max(1)
         for k, text in enumerate(texts):
-            numbers = f"{ranking.score[k]:.6g}", f"{ranking.std[k]:.4g}", int(ranking.tier[k]) + 1, f"{chance[k]:.3f}"
+            numbers = (
+                f"{ranking.score[k]:.6g}",
+                f"{ranking.std[k]:.4g}",
+                int(ranking.tier[k]) + 1,
+                f"{ranking.chance[k]:.3f}",
+            )
             writer.writerow([k + 1, text, *numbers])
     part.replace(path)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tierwise.architecture import Graphs
+from tierwise.node_form import node_form
 
 LATENT = 16
 _HIDDEN, _HOPS, _DROPOUT = 128, 4, 0.3  # four layers of convolution, then mean and variance: five hops as published
@@ -26,46 +27,9 @@ Links = NDArray[np.bool_]
 
 
 def operation_graphs(graphs: Graphs) -> tuple[Ops, Links]:
-    """Operations (n, v), 0 for nothing, and links (n, v, v) of cells with all operations on nodes, sources first.
-
-    An operation on an edge becomes a node between the two that it joins; a sum of features is left out, what enters
-    it is linked with what leaves it. Where there is an input and an output, so is all that is on no way between them.
-    """
-    n, v = graphs.node_op.shape
-    named = np.array([False, *(name != "" for name in graphs.ops)])
-    entering = graphs.edge_op.swapaxes(1, 2)  # (n, target, source): the edges into a node come before the node itself
-    plain = (graphs.edge_op > 0) & ~named[graphs.edge_op]
-    grid = np.where(named[entering], entering, 0)
-    grid[:, np.arange(v), np.arange(v)] = graphs.node_op
-    grid = grid.reshape(n, v * v)
-    slots = np.flatnonzero(grid.any(0))
-    ops, (target, source) = grid[:, slots], np.divmod(slots, v)
-    node = target == source
-    into_node = ~node[:, None] & node & (target[:, None] == target)
-    into_edge = node[:, None] & ~node & (target[:, None] == source)
-    links = (into_node | into_edge) & (ops[:, :, None] > 0) & (ops[:, None, :] > 0)
-    nodes = np.flatnonzero(node)
-    links[:, nodes[:, None], nodes] |= plain[:, target[nodes][:, None], target[nodes]]
-    codes = {name: k + 1 for k, name in enumerate(graphs.ops)}
-    for slot in np.flatnonzero((ops == codes.get("sum", -1)).any(0)):
-        rows = np.flatnonzero(ops[:, slot] == codes["sum"])
-        links[rows] |= links[rows, :, slot, None] & links[rows, None, slot, :]
-        links[rows, :, slot], links[rows, slot], ops[rows, slot] = False, False, 0
-    if "input" in codes and "output" in codes:
-        live = _reached(links, ops == codes["input"])
-        live &= _reached(links[:, ::-1, ::-1].swapaxes(1, 2), (ops == codes["output"])[:, ::-1])[:, ::-1]
-        ops = ops * live
-        links = links & live[:, :, None] & live[:, None, :]
-    kept = np.flatnonzero(ops.any(0))
-    return np.ascontiguousarray(ops[:, kept]), np.ascontiguousarray(links[:, kept[:, None], kept])
-
-
-def _reached(links: Links, start: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n, v) whether a way leads to each node from a node of `start`; links go forward."""
-    reached = start.copy()
-    for slot in range(reached.shape[1]):
-        reached[:, slot] |= (reached & links[:, :, slot]).any(1)
-    return reached
+    """Operations (n, v), 0 for nothing, and whether there is a link (n, v, v), of cells in node form."""
+    ops, links = node_form(graphs)
+    return ops, links > 0
 
 
 class GraphAutoencoder(nn.Module):

@@ -22,7 +22,7 @@ class Predicted(Encoding):
     Their mean and standard deviation over 1,000 architectures, sampled from the space of the batch, become 0 and 1.
     The predictor is used as it is: neither ``fit`` nor a clone of this encoding fits it anew. One column among many
     counts little: with a few dozen labels a forest that reads it, on NAS-Bench-201 from one data set to another, ranks
-    better than without it, but worse than the earlier predictor alone.
+    better than without it, but worse than the earlier predictor alone. `auto` starts from the scores themselves.
 
     predictor: fitted, on any labels of the same space, or on another space if it can score this one.
     Raises NotFitted, and what the predictor raises for a space that it cannot score.
@@ -33,7 +33,10 @@ class Predicted(Encoding):
     >>> earlier = Forest(trees=5).fit(archs, (archs.genes == 3).sum(1))
     >>> Predicted(earlier).transform(archs).shape
     (40, 1)
+    is_score: its column is higher for what is better, by a study that has ended, not a mere feature.
     """
+
+    is_score = True
 
     def __init__(self, predictor: Scorer):
         self.predictor = predictor

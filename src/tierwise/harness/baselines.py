@@ -11,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise import registry
+from tierwise.architecture import Architectures
 from tierwise.encoding import Encoding
 from tierwise.errors import BadSetting, MissingExtra
-from tierwise.harness.problem import Column, Problem
+from tierwise.harness.problem import COSTS, Column, Problem
 from tierwise.harness.protocol import FEATURES, Method
 from tierwise.history import History, Proposal
 from tierwise.predictor import score_all
+from tierwise.predictors.encoded import made, usable
 from tierwise.tier_statistics import tier_blocks
 
-COSTS = ("flops", "params")
 
+def boosted_trees(archs: Architectures, seed: int, features: Sequence[str] = FEATURES) -> Any:
+    """LightGBM on plain features (one-hot genes, FLOPs, params) with the sizes that serve these labelled ones well.
 
-def boosted_trees(n: int, seed: int, features: Sequence[str] = FEATURES) -> Any:
-    """LightGBM on plain features (one-hot genes, FLOPs, params) with the sizes that serve n labels well.
-
-    Raises MissingExtra.
+    Without costs on a space that has no formulas for them. Raises MissingExtra.
     """
     try:
         from lightgbm import LGBMRegressor
@@ -33,6 +33,7 @@ def boosted_trees(n: int, seed: int, features: Sequence[str] = FEATURES) -> Any:
         raise MissingExtra("the baseline of boosted trees", "lightgbm", "trees") from error
     from sklearn.pipeline import make_pipeline, make_union
 
+    n = len(archs)
     trees = LGBMRegressor(
         n_estimators=300,
         learning_rate=0.04,
@@ -46,7 +47,8 @@ def boosted_trees(n: int, seed: int, features: Sequence[str] = FEATURES) -> Any:
         n_jobs=1,
         verbose=-1,
     )
-    return make_pipeline(make_union(*(registry.make("encoding", name) for name in features)), trees)
+    given = usable(tuple(features), archs)
+    return make_pipeline(make_union(*map(made, given)), trees)
 
 
 def predictor(method: Method, problem: Problem, seed: int, extra: tuple[Encoding, ...] = ()) -> Any:
@@ -88,6 +90,11 @@ def strategy(method: Method) -> Any:
     return registry.make("strategy", method.strategy or str(method.baseline), **_settings(method))
 
 
+def unknown(method: Method, problem: Problem) -> bool:
+    """Whether it ranks by a cost that this data set does not know: it then has no figures."""
+    return method.baseline in COSTS and method.baseline not in problem.known_costs
+
+
 @dataclass(frozen=True)
 class Scores:
     """(n,) scores of a whole problem, higher better; tiers, 0 the best; and the predictor behind them, if any."""
@@ -120,7 +127,7 @@ def _fitted(method: Method, problem: Problem, drawn: NDArray[np.int64], seed: in
     if method.source and not method.source.predictor and hasattr(earlier, "adapt"):
         return earlier.adapt(problem.archs[drawn], problem.label[drawn])
     if method.baseline == "trees":
-        new = boosted_trees(len(drawn), seed, _features(method))
+        new = boosted_trees(problem.archs[drawn], seed, _features(method))
     else:
         extra = recorded_inputs(method, problem)
         if earlier is not None:
@@ -143,7 +150,7 @@ def _unlearnt(method: Method, problem: Problem, rng: np.random.Generator) -> Col
         return rng.random(len(problem.label))
     if method.baseline == "perfect":
         return problem.truth
-    return problem.costs[:, COSTS.index(str(method.baseline))].astype(np.float64)
+    return problem.known_costs[str(method.baseline)]
 
 
 def _features(method: Method) -> tuple[str, ...]:
@@ -185,5 +192,5 @@ class Trees:
         every = history.space.enumerate()
         fresh = every[np.flatnonzero(history.fresh(every))]
         done = history.done
-        score = boosted_trees(len(done), history.seed, self.features).fit(done.archs, done.y).predict(fresh)
+        score = boosted_trees(done.archs, history.seed, self.features).fit(done.archs, done.y).predict(fresh)
         return [Proposal(fresh[int(k)]) for k in np.argsort(-score, kind="stable")[:n]]

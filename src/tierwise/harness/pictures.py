@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tierwise.errors import MissingExtra
 from tierwise.harness import search
@@ -23,44 +27,106 @@ try:
 except ImportError as error:
     raise MissingExtra("the pictures of a report", "matplotlib", "plots") from error
 
-# colours of Okabe and Ito that read on white, for what is no baseline; baselines are grey, told apart by their dashes
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-MARKERS = ("o", "s", "D", "^", "v", "P")
+# the same in every picture; baselines are grey, told apart by their dashes. First colours of Okabe and Ito, then of Tol
+COLOURS = dict(
+    pair.split()
+    for pair in (
+        *("auto #0072b2", "tier #d55e00", "nar #cc79a7", "gp #009e73", "forest #117733", "trees #e69f00"),
+        *("stacking #56b4e9", "general #882255", "arch2vec #999933", "graph_network #332288"),
+        *("graph_transformer #aa4499", "ranknas #44aa99", "weaknas #661100", "assessor #6699cc", "ctnas #cc6677"),
+        *("acenas #997700", "tiers #0072b2", "evolution #d55e00", "perfect #882255"),
+    )
+)
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+PUBLISHED, HONEST = "#d55e00", "#0072b2"
+LEADERS = 6  # curves at full strength; the others are thin and pale
+COLUMNS = 3  # panels side by side, if there is one a data set
+ENTRIES = 8  # of a legend below the panels; a longer one is beside them
+TICKS = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
+Panel = Callable[[Claim, list[Shard], dict[str, Any], "list[Axes]"], None]
+HIGHEST = 0.99  # drawn; 1 is infinitely far
 DASHES: dict[str, Any] = {"random": (0, (1, 2)), "params": (0, (4, 2)), "flops": (0, (7, 3)), "trees": "-"}
 LEAST = 0.02  # regrets are drawn from here on, so that a regret of zero has a place on the axis
 
 
 def draw(claim: Claim, lines: list[Shard], facts: dict[str, Any], path: Path) -> None:
     """Write the picture of a claim as SVG, one panel a data set; equal results give equal files."""
-    panel = {"ranking": _ranking, "search": _search, "published": _published}[claim.kind]
-    names, rows = claim.data.datasets, 2 if claim.kind == "search" else 1
-    height = 0.6 + 0.32 * len(claim.methods) if claim.kind == "published" else 2.75 * rows
+    learning = [name for name in _standing(claim, lines) if claim.methods[name].baseline not in DASHES]
+    ranking = functools.partial(_ranking, leaders=learning[:LEADERS])
+    panel: Panel = {"ranking": ranking, "search": _search, "published": _published}[claim.kind]
+    names = claim.data.datasets
     with rc_context({**STYLE, "svg.hashsalt": "tierwise", "font.size": 9.0}):
-        size = (max(3.3 * len(names), 5.2), height + 0.75)
-        figure = Figure(figsize=size, layout="constrained", facecolor="white")
-        axes = figure.subplots(rows, len(names), squeeze=False, sharey="row" if claim.kind != "search" else False)
-        for k, dataset in enumerate(names):
+        figure, panels = _panels(claim)
+        for dataset, axes in zip(names, panels, strict=True):
             mine = [line for line in lines if line["shard"]["dataset"] == dataset]
-            panel(claim, mine, facts[dataset], list(axes[:, k]))
-            axes[0, k].set_title(dataset)
-        handles = {
-            label: handle for ax in axes.ravel() for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4, fontsize=8.5)
+            panel(claim, mine, facts[dataset], axes)
+            axes[0].set_title(dataset)
+        _legend(figure, claim, lines)
         if claim.data.note:
             figure.suptitle(claim.data.note, fontsize=8.5, color=INK)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None}, facecolor="white")
 
 
+def _panels(claim: Claim) -> tuple[Figure, list[list[Axes]]]:
+    """A figure, and for each data set its axes."""
+    count = len(claim.data.datasets)
+    columns = min(count, COLUMNS) if claim.kind == "ranking" else count
+    rows = {"ranking": -(-count // columns), "search": 2, "published": 1}[claim.kind]
+    height = 0.6 + 0.32 * len(claim.methods) if claim.kind == "published" else 2.75 * rows
+    beside = 1.5 if claim.kind == "ranking" and len(claim.methods) > ENTRIES else 0.0
+    single = 4.6 if count == 1 else 3.3  # wide
+    if beside and rows == 1:
+        height = max(height, 0.19 * len(claim.methods))
+    size = (max(single * columns + beside, 5.2), height + 0.75)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    share: Any = {"ranking": "all", "published": "row", "search": False}[claim.kind]
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=share)
+    if claim.kind != "ranking":
+        return figure, [list(axes[:, k]) for k in range(count)]
+    for spare in axes.ravel()[count:]:
+        spare.set_axis_off()
+    return figure, [[ax] for ax in axes.ravel()[:count]]
+
+
+def _legend(figure: Figure, claim: Claim, lines: list[Shard]) -> None:
+    """Below the panels; a long one beside them, in the order of the curves."""
+    found = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in figure.axes]
+    handles = {label: handle for pairs in found for handle, label in pairs}
+    if claim.kind != "ranking" or len(claim.methods) <= ENTRIES:
+        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4, fontsize=8.5)
+        return
+    order = [name for name in _standing(claim, lines) if name in handles]
+    order += [label for label in handles if label not in order]
+    figure.legend([handles[name] for name in order], order, loc="outside right upper", fontsize=8.5)
+
+
+def _standing(claim: Claim, lines: list[Shard]) -> list[str]:
+    """The methods of a ranking, best first by mean tau at their most labels."""
+    mean: dict[str, float] = {}
+    for name, method in claim.methods.items():
+        found = _values(lines, name, max(method.labels or claim.labels), "tau")
+        if len(found):
+            mean[name] = float(found.mean())
+    return sorted(mean, key=mean.__getitem__, reverse=True)
+
+
 def _style(claim: Claim, method: str) -> dict[str, Any]:
-    """Baselines grey and dashed, the others each with a colour and a marker."""
-    baseline = claim.methods[method].baseline
-    if baseline in DASHES:
-        return {"color": QUIET, "ls": DASHES[str(baseline)], "lw": 1.3, "marker": "", "zorder": 2}
-    others = [name for name, m in claim.methods.items() if m.baseline not in DASHES]
-    k = others.index(method) % len(COLOURS)
-    return {"color": COLOURS[k], "ls": "-", "lw": 1.9, "marker": MARKERS[k], "ms": 4.5, "zorder": 4}
+    """Baselines grey and dashed; others have the colour of what they use, and their own marker if several use it."""
+    given = claim.methods[method]
+    if given.baseline in DASHES:
+        return {"color": QUIET, "ls": DASHES[str(given.baseline)], "lw": 1.3, "marker": "", "zorder": 2}
+
+    def used(name: str) -> str:
+        m = claim.methods[name]
+        return str(m.predictor or m.strategy or m.baseline)
+
+    fallback = list(COLOURS.values())[zlib.crc32(used(method).encode()) % len(COLOURS)]
+    alike = [name for name, m in claim.methods.items() if m.baseline not in DASHES and used(name) == used(method)]
+    k = alike.index(method)
+    dashes = ("-", (0, (6, 2)), (0, (2, 1)), (0, (6, 1, 1, 1)))[k % 4]
+    colour, marker = COLOURS.get(used(method), fallback), MARKERS[k % len(MARKERS)]
+    return {"color": colour, "ls": dashes, "lw": 1.9, "marker": marker, "ms": 4.5, "zorder": 4}
 
 
 def _values(lines: list[Shard], method: str, at: int, figure: str) -> np.ndarray[Any, Any]:
@@ -68,19 +134,21 @@ def _values(lines: list[Shard], method: str, at: int, figure: str) -> np.ndarray
     return np.array([v for v in found if v is not None], dtype=float)
 
 
-def _curve(ax: Axes, claim: Claim, lines: list[Shard], method: str, at: list[int], figure: str, least: float) -> None:
-    """Mean against budget, with a band of one standard deviation for what is no baseline."""
-    every = {t: _values(lines, method, t, figure) for t in at}
-    places = [t for t in at if len(every[t])]
+def _curve(ax: Axes, claim: Claim, lines: list[Shard], method: str, leads: bool) -> None:
+    """Mean tau against labels, with a band of one standard deviation for a leader."""
+    every = {n: _values(lines, method, n, "tau") for n in claim.labels}
+    places = [n for n in claim.labels if len(every[n])]
     if not places:
         return
-    mean = np.array([every[t].mean() for t in places])
+    mean = np.array([every[n].mean() for n in places])
     style = _style(claim, method)
-    ax.plot(places, np.maximum(mean, least), label=method, clip_on=False, **style)
-    if style["marker"]:
-        sd = np.array([every[t].std(ddof=1) if len(every[t]) > 1 else 0.0 for t in places])
-        low, high = np.maximum(mean - sd, least), np.maximum(mean + sd, least)
-        ax.fill_between(places, low, high, color=style["color"], alpha=0.15, lw=0)
+    if not leads and style["marker"]:
+        style |= {"lw": 1.0, "ms": 3.0, "alpha": 0.55, "zorder": 3}
+    ax.plot(places, np.minimum(mean, HIGHEST), label=method, **style)
+    if leads:
+        sd = np.array([every[n].std(ddof=1) if len(every[n]) > 1 else 0.0 for n in places])
+        low, high = np.minimum(mean - sd, HIGHEST), np.minimum(mean + sd, HIGHEST)
+        ax.fill_between(places, low, high, color=style["color"], alpha=0.12, lw=0)
 
 
 def _budget(ax: Axes, at: list[int], name: str) -> None:
@@ -93,18 +161,28 @@ def _budget(ax: Axes, at: list[int], name: str) -> None:
     ax.grid(axis="y", color=QUIET, alpha=0.25, lw=0.6)
 
 
-def _ranking(claim: Claim, lines: list[Shard], facts: dict[str, Any], axes: list[Axes]) -> None:
+def _ranking(
+    claim: Claim, lines: list[Shard], facts: dict[str, Any], axes: list[Axes], *, leaders: Sequence[str]
+) -> None:
     ax = axes[0]
     for method in claim.methods:
-        _curve(ax, claim, lines, method, claim.labels, "tau", -1.0)
+        _curve(ax, claim, lines, method, method in leaders)
     if claim.data.truth != claim.data.label:
-        ax.axhline(facts["ceiling"], color=INK, lw=1.0, ls=":", label=f"ceiling: validation against {judged(claim)}")
+        ceiling = min(facts["ceiling"], HIGHEST)
+        ax.axhline(ceiling, color=INK, lw=1.0, ls=":", label=f"ceiling: validation\nagainst {judged(claim)}")
     if facts["ceiling_seeds"] is not None:
-        ax.axhline(facts["ceiling_seeds"], color=INK, lw=1.0, ls="-.", label="ceiling: seed against seed")
-    ax.set_ylim(-0.03, 1.0)
+        ax.axhline(facts["ceiling_seeds"], color=INK, lw=1.0, ls="-.", label="ceiling: seed\nagainst seed")
+    # the scale of Fisher's z: near the ceiling a small step is a large gain
+    ax.set_yscale("function", functions=(_fisher, np.tanh))
+    ax.yaxis.set_major_locator(FixedLocator(TICKS))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     _budget(ax, claim.labels, "labels")
     if ax.get_subplotspec().is_first_col():  # pyright: ignore[reportOptionalMemberAccess]
-        ax.set_ylabel("Kendall’s τ")
+        ax.set_ylabel("Kendall’s τ, scale of Fisher’s z")
+
+
+def _fisher(tau: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.arctanh(np.clip(tau, -HIGHEST, HIGHEST))
 
 
 def _search(claim: Claim, lines: list[Shard], facts: dict[str, Any], axes: list[Axes]) -> None:
@@ -164,9 +242,9 @@ def _published(claim: Claim, lines: list[Shard], facts: dict[str, Any], axes: li
     ax, k, names = axes[0], max(claim.k), list(claim.methods)
     bounded = [line for line in lines if line["shard"]["bounds"] == claim.bounds[0]]
     tested = judged(claim) == "test"
-    shown = [("test_as_published", "best by test, as published", COLOURS[1], -0.14)] if tested else []
-    honest = ("test_of_best_validation", "test of the best validation, honest", COLOURS[0], 0.14)
-    shown.append(honest if tested else ("validation", "best validation", COLOURS[0], 0.0))
+    shown = [("test_as_published", "best by test, as published", PUBLISHED, -0.14)] if tested else []
+    honest = ("test_of_best_validation", "test of the best validation, honest", HONEST, 0.14)
+    shown.append(honest if tested else ("validation", "best validation", HONEST, 0.0))
     for figure, label, colour, shift in shown:
         found = [(row, _values(bounded, name, k, figure)) for row, name in enumerate(names)]
         found = [(row, v) for row, v in found if len(v)]

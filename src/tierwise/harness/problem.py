@@ -24,6 +24,7 @@ from tierwise.space import Space
 
 Column = NDArray[np.float64]
 TRUTH = "truth of the claim"
+COSTS = ("flops", "params")
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class Origin:
 class Problem:
     """One data set of a claim: the space of the n architectures that have a label and a truth.
 
-    archs (n), label and truth (n,) in percent, costs (n, 2) FLOPs and parameters, seeds: name -> (n,) labels of single
-    trainings. table: the evaluator over the space. origin: None for one that was not read from a claim.
+    archs (n), label and truth (n,) in percent; known_costs: name -> (n,) of FLOPs and parameters what is known;
+    seeds: name -> (n,) labels of single trainings. table: the evaluator over the space. origin: None for one that was
+    not read from a claim.
     """
 
     dataset: str
@@ -49,7 +51,7 @@ class Problem:
     archs: Architectures
     label: Column
     truth: Column
-    costs: NDArray[np.int64]
+    known_costs: Mapping[str, Column]
     seeds: Mapping[str, Column]
     table: Any
     origin: Origin | None = None
@@ -83,8 +85,15 @@ class Problem:
         """Classes and image shape, as encodings and predictors take them."""
         return {"classes": self.table.classes, "shape": self.table.shape}
 
+    @property
+    def costs(self) -> NDArray[np.int64]:
+        """(n, 2) FLOPs and parameters. Raises BadSetting where one is unknown."""
+        if missing := [name for name in COSTS if name not in self.known_costs]:
+            raise BadSetting(f"costs of {self.table.name}", list(self.known_costs), f"with {' and '.join(missing)}")
+        return np.stack([self.known_costs[name] for name in COSTS], 1).astype(np.int64)
+
     def totals(self, archs: Architectures) -> NDArray[np.int64]:
-        """(m, 2) costs of members, looked up."""
+        """(m, 2) costs of members, looked up. Raises BadSetting where one is unknown."""
         return self.costs[self.space.index(archs)]
 
     def sample(self, n: int, rng: np.random.Generator) -> Architectures:
@@ -156,11 +165,21 @@ def _problem(described: str, dataset: str, folder: Path) -> Problem:
         archs=archs,
         label=mean_of_runs(table.metrics["accuracy"]),
         truth=mean_of_runs(table.truth[TRUTH]),
-        costs=table.space.totals(archs, classes=table.classes, shape=table.shape),
+        known_costs=_costs(table, archs),
         seeds={name: column for name, column in table.truth.items() if name.startswith("seed")},
         table=table,
         origin=Origin(data, folder, size, rows),
     )
+
+
+def _costs(table: Any, archs: Architectures) -> dict[str, Column]:
+    """The costs by the space's formulas; without any, those that are recorded for every architecture."""
+    try:
+        totals = table.space.totals(archs, classes=table.classes, shape=table.shape)
+        return {name: totals[:, place].astype(np.float64) for place, name in enumerate(COSTS)}
+    except BadSetting:
+        recorded = {name: table.known_columns[name] for name in COSTS if name in table.known_columns}
+        return {name: np.asarray(column, np.float64) for name, column in recorded.items() if np.isfinite(column).all()}
 
 
 def _benchmark(data: Data, dataset: str, path: Path | None) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise import metrics
-from tierwise.harness.baselines import Scores, predictor, scores
+from tierwise.harness.baselines import Scores, predictor, scores, unknown
 from tierwise.harness.calibration import calibration
 from tierwise.harness.problem import Column, Problem, checked_file
 from tierwise.harness.problem import problem as read_problem
@@ -40,7 +40,12 @@ def shards(claim: Claim) -> list[Shard]:
 
 
 def work(claim: Claim, problem: Problem, shard: Shard) -> Shard:
-    """The figures of one method from one draw of labels; beside these n it sees those of its source, if it has one."""
+    """The figures of one method from one draw of labels; beside these n it sees those of its source, if it has one.
+
+    Ranking by a cost that is not known has none.
+    """
+    if unknown(claim.methods[shard["method"]], problem):
+        return {"figures": {}, "wall_seconds": 0.0, "cpu_seconds": 0.0}
     seed, rng = shard["seed"], np.random.default_rng([claim.draw, shard["seed"]])
     drawn = rng.permutation(len(problem.label))[: shard["n"]]
     wall, cpu = time.perf_counter(), time.process_time()

@@ -13,6 +13,7 @@ from tierwise.harness.run import value
 from tierwise.harness.shards import Shard
 
 NONE = "–"
+MANY = 3  # data sets; of more, their mean has a table of its own
 # figure -> head of its column, digits
 RANKING = {
     "outside_tau": ("τ outside the labels", 3),
@@ -45,6 +46,8 @@ def section(claim: Claim, content: dict[str, Any], file: str, picture: str) -> s
     for dataset in claim.data.datasets:
         lines = [line for line in content["runs"] if line["shard"]["dataset"] == dataset]
         parts += tables(claim, dataset, lines, content["facts"][dataset])
+    if claim.kind == "ranking" and len(claim.data.datasets) > MANY:
+        parts += _over_datasets(claim, content["runs"])
     if claim.paper:
         parts.append(f"Paper: {claim.paper}.")
     return "\n\n".join(part for part in parts if part)
@@ -134,6 +137,19 @@ def _ranking(claim: Claim, dataset: str, lines: list[Shard], facts: dict[str, An
     if kept:
         parts.append(table([f"at {at} labels", "labels used", *(RANKING[figure][0] for figure in kept)], more))
     return parts
+
+
+def _over_datasets(claim: Claim, lines: list[Shard]) -> list[str]:
+    """Kendall's tau, mean over the data sets, of the methods that have a figure on each of them."""
+    rows: list[list[object]] = []
+    for name in _present(claim, lines):
+        each = [[line for line in lines if line["shard"]["dataset"] == dataset] for dataset in claim.data.datasets]
+        taus = [[_taken(mine, name, n, "tau") for mine in each] for n in claim.labels]
+        # what draws nothing has run once, the others with the same seeds on every data set
+        means = [np.mean(found, 0) if all(found) else () for found in taus]
+        rows.append([label_of(claim, name), *map(mean_sd, means)])
+    text = f"**Mean over the {len(claim.data.datasets)} data sets**, of each draw of labels"
+    return [text, table(["Kendall's τ-b", *(f"{n} labels" for n in claim.labels)], rows)]
 
 
 def _search(claim: Claim, dataset: str, lines: list[Shard], facts: dict[str, Any]) -> list[str]:

@@ -20,15 +20,17 @@ from tierwise.predictor import Predictor, check_fitted, check_labels
 from tierwise.predictors.additive_process import AdditiveProcess
 from tierwise.predictors.boosted_trees import BoostedTrees
 from tierwise.predictors.column_block import ColumnBlock
-from tierwise.predictors.encoded import Encodings, made, normal_scores, with_texts
+from tierwise.predictors.encoded import Encodings, normal_scores, with_texts
 from tierwise.predictors.mixture import Mixture
 from tierwise.predictors.tier import Tier
 from tierwise.predictors.tier_network import one_thread
 
 _ROWS, _ENTRIES = 8_192, 2**24  # looked at together: architectures, and covariances of them with the labelled ones
 _REFERENCE = 1_000  # architectures of the space that set the scales of columns
+_THREADS = 8  # each with some hundred MB
 _NOTHING = np.zeros(0), np.zeros(0)
 _FOLDS = 5
+_MEMBERS = 3  # process, tier, trees
 _FEWEST = 10  # labels; of fewer, nothing is chosen
 _GAIN = 3.0  # of log evidence, for one more block of columns
 _FOLD_MEMBERS = 3  # networks of `tier` in a fold
@@ -47,7 +49,8 @@ class Auto(Predictor):
 
     1. Encodings are added one by one, as long as the evidence (marginal likelihood) of the Gaussian process grows.
     2. Five-fold cross-validation inside the labels weighs the members; few labels keep the weights even. It also sets
-       the scale of the score and of its standard deviation.
+       the scale of the score and of its standard deviation. Inputs that are scores themselves (encoding ``predicted``)
+       count as further members, and few labels leave the weight with them, unless they clearly speak against them.
     3. All members learn from all labels.
 
     Scores are normal scores of the labels: 0 is the median label, 1.28 is better than 90 % of them. Tiers are fifths
@@ -55,9 +58,9 @@ class Auto(Predictor):
     ``partial_fit`` adds labels and keeps what steps 1 and 2 have chosen.
 
     encodings: candidates; those that a space cannot give (costs without cost formulas, paths where there are too
-    many) are passed over. inputs: further candidates, such as recorded columns (``"columns:FILE"``) of zero-cost
-    proxies or of short trainings, or the scores of a predictor of another data set. n_tiers: quality tiers.
-    seed: decides folds, members and the sample that sets scales.
+    many) and those that are equal for all labelled architectures are passed over. inputs: further candidates, such as
+    recorded columns (``"columns:FILE"``) of zero-cost proxies or of short trainings, or the scores of a predictor of
+    another data set. n_tiers: quality tiers. seed: decides folds, members and the sample that sets scales.
 
     Fitted: ``encodings_`` (chosen), ``mixture_`` (weights of process, tier and trees), ``process_``, ``members_``.
     Members: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), and see `tier` and `trees`;
@@ -92,14 +95,16 @@ class Auto(Predictor):
         if self.n_tiers < 1:
             raise BadSetting("n_tiers", self.n_tiers, "at least 1")
         z, rng = _standard(labels), np.random.default_rng(self.seed)
-        reference = rows.space.sample(_REFERENCE, rng)
-        candidates = [ColumnBlock.of(encoding, reference) for encoding in self._usable(rows)]
-        enough = len(z) >= _FEWEST and bool(np.ptp(z) > 0)
-        alone = len(self.inputs) + 1  # an input or the first encoding may do by itself
-        self.blocks_ = _chosen(candidates, alone, rows, z) if enough else candidates[:1]
+        told, own = self._candidates(rows, rows.space.sample(_REFERENCE, rng))
+        ordered = bool(np.ptp(z) > 0)
+        enough = len(z) >= _FEWEST and ordered
+        alone = len(told) + 1  # an input or the first encoding may do by itself
+        self.blocks_ = _chosen([*told, *own], alone, rows, z) if enough else [*told, *own][:1]
         self.encodings_ = tuple(block.encoding for block in self.blocks_)
         self.process_ = AdditiveProcess().fit(self._columns(rows), z)
-        self.mixture_ = Mixture.even(3)
+        first = self._first_weights()
+        # of equal labels only the process says that there is nothing to tell
+        self.mixture_ = Mixture.before(first if ordered else np.eye(len(first))[0])
         if enough:
             self.mixture_ = self._weighed(rows, labels, z, rng.permutation(len(z)) % _FOLDS)
         return self._learn(rows, labels)
@@ -117,22 +122,41 @@ class Auto(Predictor):
         self.process_.condition(self._columns(rows), _standard(labels), self.process_.theta)
         return self._learn(rows, labels)
 
-    def _usable(self, rows: Architectures) -> Encodings:
-        """The candidates that this space can give, inputs first. Raises BadSetting where there is none."""
-        usable: list[str | Encoding] = []
+    def _candidates(self, rows: Architectures, reference: Architectures) -> tuple[list[ColumnBlock], list[ColumnBlock]]:
+        """The inputs, and the encodings that this space can give, of those that tell the labelled `rows` apart.
+
+        Raises BadSetting where the space can give no encoding.
+        """
+        own: list[ColumnBlock] = []
         refused = BadSetting("encodings", self.encodings, "at least one encoding, by name or made")
         for encoding in self.encodings:
             try:
-                made(encoding).transform(rows)
-                usable.append(encoding)
+                own.append(ColumnBlock.of(encoding, reference))
             except BadSetting as error:
                 refused = error
-        if not usable:
+        if not own:
             raise refused
-        return (*self.inputs, *usable)
+        told = [ColumnBlock.of(encoding, reference) for encoding in self.inputs]
+        told, useful = ([block for block in blocks if block.varies(rows)] for blocks in (told, own))
+        return told, useful or own[:1]
 
     def _columns(self, rows: Architectures) -> list[NDArray[np.float32]]:
         return [group for block in self.blocks_ for group in block.columns(rows)]
+
+    @property
+    def _scores(self) -> list[Encoding]:
+        return [each for each in self.inputs if isinstance(each, Encoding) and getattr(each, "is_score", False)]
+
+    def _prior(self, rows: Architectures) -> Floats:
+        """(scores, n) the inputs that are scores already, as they are: what is known before any label."""
+        chosen = {id(block.encoding): block.raw for block in self.blocks_}  # which remember their last answer
+        own = [chosen.get(id(each), each) for each in self._scores]
+        return np.array([each.transform(rows)[:, 0] for each in own], dtype=np.float64).reshape(len(own), len(rows))
+
+    def _first_weights(self) -> Floats:
+        """(members,) before any label: even ones, or of the inputs that are scores alone."""
+        scores = len(self._scores)
+        return np.repeat([0.0, 1 / scores], [_MEMBERS, scores]) if scores else np.full(_MEMBERS, 1 / _MEMBERS)
 
     def _members(self, **tier: Any) -> tuple[Tier, BoostedTrees]:
         """New members beside the process."""
@@ -144,13 +168,14 @@ class Auto(Predictor):
 
     def _weighed(self, rows: Architectures, labels: Floats, z: Floats, fold: NDArray[np.int64]) -> Mixture:
         """The members' weights by what each says of labels that it has not seen."""
-        held_out, variance = np.zeros((3, len(z))), np.zeros(len(z))
+        prior = self._prior(rows)
+        held_out = np.vstack([np.zeros((_MEMBERS, len(z))), prior])
         held_out[0], variance = self.process_.held_out(fold)
         for k in range(_FOLDS):
             rest, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
             for place, member in enumerate(self._members(members=_FOLD_MEMBERS), start=1):
                 held_out[place, held] = member.fit(rows[rest], labels[rest]).predict(rows[held])
-        return Mixture.of(held_out, variance + self.process_.noise, z)
+        return Mixture.of(held_out, variance + self.process_.noise, z, self._first_weights())
 
     def _learn(self, rows: Architectures, labels: Floats) -> Self:
         self.members_ = self._members()
@@ -164,7 +189,7 @@ class Auto(Predictor):
         """(n,) scores; with `return_std` also their (n,) standard deviations, calibrated inside the labels."""
         check_fitted(self, "mixture_")
         chunks = Architectures.of(archs).chunks(min(_ROWS, _ENTRIES // len(self.process_.z)))
-        with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        with one_thread(), ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
             parts = [_NOTHING, *pool.map(functools.partial(self._score, with_std=return_std), chunks)]
         score, std = (np.concatenate(each) for each in zip(*parts, strict=True))
         return (score, std) if return_std else score
@@ -175,7 +200,7 @@ class Auto(Predictor):
             mean, variance = self.process_.predict_var(columns)
         else:
             mean = self.process_.predict(columns)
-        said = np.stack([mean, *(np.asarray(member.predict(rows)) for member in self.members_)])
+        said = np.stack([mean, *(np.asarray(member.predict(rows)) for member in self.members_), *self._prior(rows)])
         return self.mixture_.score(said), self.mixture_.std(said, variance + self.process_.noise)
 
     def predict_tier_proba(self, archs: Archs) -> Floats:

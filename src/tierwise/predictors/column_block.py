@@ -76,6 +76,10 @@ class ColumnBlock:
         x = (_logarithm(self.raw.transform(rows)) - self.centre) / self.scale
         return [x[:, self.groups == group] for group in range(self.groups.max() + 1)]
 
+    def varies(self, rows: Architectures) -> bool:
+        """Whether it tells any of these architectures apart."""
+        return bool((self.raw.transform(rows) != self.raw.transform(rows[:1])).any())
+
     def state(self) -> dict[str, NDArray[Any]]:
         """The encoding as text, and its scales."""
         text = np.array(texts((self.encoding,))[0])

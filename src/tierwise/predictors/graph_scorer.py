@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from tierwise.architecture import Architectures, Archs
 from tierwise.errors import BadSetting
+from tierwise.node_form import node_form
 from tierwise.predictor import Predictor, check_fitted
-from tierwise.predictors.graph_layers import GraphEncoder, node_form
+from tierwise.predictors.graph_layers import GraphEncoder
 from tierwise.predictors.ranking_losses import Loss, find_loss
 from tierwise.predictors.tier import one_cycle
 from tierwise.predictors.tier_network import Linears, one_thread
@@ -71,8 +72,6 @@ class GraphScorer(Predictor):
     def _cells(self, rows: Architectures) -> Cells:
         """Operations (n, v) and links (n, v, v). Raises BadSetting for operations other than those learnt from."""
         graphs = rows.space.graphs(rows)
-        if list(graphs.ops) != self.names_.tolist():
-            raise BadSetting("space", rows.space.name, f"the space that was learnt from, of {self.names_.tolist()}")
         ops, links = node_form(graphs, rows.space.identity_op)
         return torch.from_numpy(ops), torch.from_numpy(links)
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+
+from tierwise.metrics import kendall_tau
 
 Floats = NDArray[np.float64]
 
-_EVEN = 30  # labels that even weights are worth
+_STEPS = 5  # weights are looked at in multiples of a fifth
+_PULL = 3.0  # of tau times labels: what a squared step away from the weights before any label costs
+_NOISE = 0.03  # of a tau by one label; that by n of them is sqrt(n) times as sure
 
 
 @dataclass(frozen=True)
@@ -29,29 +33,31 @@ class Mixture:
     width: float
 
     @classmethod
-    def even(cls, members: int) -> Self:
-        """Nothing is known of the members."""
-        return cls(np.zeros(members), np.ones(members), np.full(members, 1 / members), 1.0, 1.0)
+    def before(cls, weights: Floats) -> Self:
+        """Of members (members,) with these weights, when no label has said anything of them."""
+        return cls(np.zeros(len(weights)), np.ones(len(weights)), weights, 1.0, 1.0)
 
     @classmethod
-    def of(cls, said: Floats, variance: Floats, z: Floats) -> Self:
-        """Least squares with weights that are not negative, drawn towards even ones as if by 30 more labels.
+    def of(cls, said: Floats, variance: Floats, z: Floats, weights: Floats) -> Self:
+        """Weights by Kendall's tau of the mixed order with the labels; few labels leave those from before.
+
+        Every mixture in fifths counts by how much more its tau is than the noise of a tau, less a pull towards
+        `weights` that fades as 1 / n; the weights are their mean.
 
         said: (members, n) of rows that a member had not learnt from; variance: (n,) by the process; z: (n,) labels,
-        standardised. The standard deviation is as wide as the errors on these rows are.
+        standardised; weights: (members,), sum 1. The standard deviation is as wide as the errors on these rows are.
         """
-        centre, spread = said.mean(1), said.std(1)
-        first = cls.even(len(said))
-        first = cls(centre, np.where(spread > 0, spread, 1.0), first.weights, 1.0, 1.0)
-        x = first.standardised(said)
-        even = max(_slope(x.mean(0), z), 0.0) / len(x)
-        pull = np.sqrt(_EVEN) * np.eye(len(x))
-        found, _ = nnls(np.vstack([x.T, pull]), np.concatenate([z, pull @ np.full(len(x), even)]))
-        weights = found / found.sum() if found.sum() > 0 else first.weights
+        centre, spread, n = said.mean(1), said.std(1), len(z)
+        spread = np.where(spread > 0, spread, 1.0)
+        x = (said - centre[:, None]) / spread[:, None]
+        grid = np.array([each for each in product(range(_STEPS + 1), repeat=len(x)) if sum(each) == _STEPS]) / _STEPS
+        merit = np.nan_to_num([kendall_tau(each @ x, z) for each in grid]) - _PULL / n * ((grid - weights) ** 2).sum(1)
+        merit = np.exp((merit - merit.max()) / (_NOISE / np.sqrt(n)))
+        weights = merit @ grid / merit.sum()
         scale = max(_slope(weights @ x, z), 0.0) or 1.0
-        mixed = cls(centre, first.spread, weights, scale, 1.0)
+        mixed = cls(centre, spread, weights, scale, 1.0)
         errors = (z - mixed.score(said)) / mixed.std(said, variance)
-        return cls(centre, first.spread, weights, scale, float(np.sqrt((errors**2).mean())) or 1.0)
+        return cls(centre, spread, weights, scale, float(np.sqrt((errors**2).mean())) or 1.0)
 
     def standardised(self, said: Floats) -> Floats:
         """(members, n)"""

@@ -152,7 +152,8 @@ class Tier(Predictor):
         self.embeddings_ = tier_means(features, tiers, n_tiers).numpy()
         scores = self.network_.score(features)
         self.score_mean_ = scores.mean(1).numpy()
-        self.score_std_ = scores.std(1).clamp(min=1e-6).numpy()
+        spread = scores.std(1)
+        self.score_std_ = torch.where(spread > 1e-6, spread, 1.0).numpy()
 
     def predict(self, archs: Archs, return_std: bool = False) -> Any:
         """(n,) scores, from the encoder and the score head only; their unit is the spread over the labelled rows.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Row = tuple[str, str, str]  # what, its value, a remark
 
 
-def write_report(study: Study, benchmark: Table | None, path: str | Path, *, predictor: Any = "tier") -> Path:
+def write_report(study: Study, benchmark: Table | None, path: str | Path, *, predictor: Any = "auto") -> Path:
     """Write the report of a study as one HTML page and return its path.
 
     benchmark: the table that the study was run on; without one the report has the parts that need none.
