@@ -254,7 +254,7 @@ def test_a_saved_one_reads_its_inputs_from_their_file(tmp_path):
         csv.writer(file).writerows([["architecture", "a"], *zip(map(str, archs), recorded, strict=True)])
     known = archs[::5]
     predictor = Auto(inputs=(f"columns:{path}",)).fit(known, recorded[::5])
-    assert predictor.encodings_ == (f"columns:{path}",)
+    assert predictor.encodings_ == ("paths", f"columns:{path}")
     assert tau(predictor.predict(archs), recorded) > 0.9
     predictor.save(tmp_path / "saved.npz")
     again = Auto.load(tmp_path / "saved.npz")

@@ -32,7 +32,7 @@ _NOTHING = np.zeros(0), np.zeros(0)
 _FOLDS = 5
 _MEMBERS = 3  # process, tier, trees
 _FEWEST = 10  # labels; of fewer, nothing is chosen
-_GAIN = 3.0  # of log evidence, for one more block of columns
+_GAIN = 3.0  # of log evidence, for one more encoding
 _FOLD_MEMBERS = 3  # networks of `tier` in a fold
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,8 @@ class Auto(Predictor):
     * `tier`, networks that rank pairs and match quality tiers;
     * `trees`, boosted regression trees.
 
-    1. Encodings are added one by one, as long as the evidence (marginal likelihood) of the Gaussian process grows.
+    1. Encodings are added one by one, as long as the evidence (marginal likelihood) of the Gaussian process grows:
+       clearly for an encoding, at all for an input.
     2. Five-fold cross-validation inside the labels weighs the members; few labels keep the weights even. It also sets
        the scale of the score and of its standard deviation. Inputs that are scores themselves (encoding ``predicted``)
        count as further members, and few labels leave the weight with them, unless they clearly speak against them.
@@ -95,11 +96,10 @@ class Auto(Predictor):
         if self.n_tiers < 1:
             raise BadSetting("n_tiers", self.n_tiers, "at least 1")
         z, rng = _standard(labels), np.random.default_rng(self.seed)
-        told, own = self._candidates(rows, rows.space.sample(_REFERENCE, rng))
+        candidates = self._candidates(rows, rows.space.sample(_REFERENCE, rng))
         ordered = bool(np.ptp(z) > 0)
         enough = len(z) >= _FEWEST and ordered
-        alone = len(told) + 1  # an input or the first encoding may do by itself
-        self.blocks_ = _chosen([*told, *own], alone, rows, z) if enough else [*told, *own][:1]
+        self.blocks_ = _chosen(candidates, self.inputs, rows, z) if enough else candidates[:1]
         self.encodings_ = tuple(block.encoding for block in self.blocks_)
         self.process_ = AdditiveProcess().fit(self._columns(rows), z)
         first = self._first_weights()
@@ -122,8 +122,8 @@ class Auto(Predictor):
         self.process_.condition(self._columns(rows), _standard(labels), self.process_.theta)
         return self._learn(rows, labels)
 
-    def _candidates(self, rows: Architectures, reference: Architectures) -> tuple[list[ColumnBlock], list[ColumnBlock]]:
-        """The inputs, and the encodings that this space can give, of those that tell the labelled `rows` apart.
+    def _candidates(self, rows: Architectures, reference: Architectures) -> list[ColumnBlock]:
+        """The encodings that this space can give, then the inputs, of those that tell the labelled `rows` apart.
 
         Raises BadSetting where the space can give no encoding.
         """
@@ -137,8 +137,7 @@ class Auto(Predictor):
         if not own:
             raise refused
         told = [ColumnBlock.of(encoding, reference) for encoding in self.inputs]
-        told, useful = ([block for block in blocks if block.varies(rows)] for blocks in (told, own))
-        return told, useful or own[:1]
+        return [block for block in (*own, *told) if block.varies(rows)] or own[:1]
 
     def _columns(self, rows: Architectures) -> list[NDArray[np.float32]]:
         return [group for block in self.blocks_ for group in block.columns(rows)]
@@ -250,20 +249,22 @@ class Auto(Predictor):
         self.tiers_ = int(state["tiers"])
 
 
-def _chosen(candidates: Sequence[ColumnBlock], alone: int, rows: Architectures, z: Floats) -> list[ColumnBlock]:
-    """Forward selection: the best of the first `alone` blocks, then every one that the evidence asks for."""
+def _chosen(candidates: Sequence[ColumnBlock], given: Encodings, rows: Architectures, z: Floats) -> list[ColumnBlock]:
+    """Forward selection: the first block, then every one that the evidence of the process asks for.
+
+    An input that was `given` is asked for by any gain of evidence, a mere candidate by a clear one.
+    """
     columns = [block.columns(rows) for block in candidates]
-    chosen: list[int] = []
-    evidence = -np.inf
+    chosen, evidence = [0], AdditiveProcess().fit(columns[0], z).evidence
     while len(chosen) < len(candidates):
-        open_to = range(len(candidates) if chosen else alone)
         tried = {
             k: AdditiveProcess().fit([group for i in (*chosen, k) for group in columns[i]], z).evidence
-            for k in open_to
+            for k in range(len(candidates))
             if k not in chosen
         }
-        best = max(tried, key=tried.__getitem__)
-        if tried[best] < evidence + _GAIN:
+        gain = {k: found - evidence - (0 if candidates[k].encoding in given else _GAIN) for k, found in tried.items()}
+        best = max(gain, key=gain.__getitem__)
+        if gain[best] < 0:
             break
         chosen, evidence = [*chosen, best], tried[best]
     return [candidates[k] for k in sorted(chosen)]
