@@ -62,7 +62,8 @@ class Predicted(Encoding):
         return [f"score of an earlier {type(self.predictor).__name__}"]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The predictor; its own settings are not among them, because it is fitted already."""
+        """The predictor; its own settings are not among them, however `deep`, because it is fitted already."""
+        del deep
         return {"predictor": self.predictor}
 
     def __sklearn_clone__(self) -> Self:

@@ -102,8 +102,10 @@ def _legend(figure: Figure, claim: Claim, lines: list[Shard]) -> None:
 
 
 def _standing(claim: Claim, lines: list[Shard]) -> list[str]:
-    """The methods of a ranking, best first by mean tau at their most labels."""
+    """The methods of a ranking, best first by mean tau at their most labels; of another kind of claim none."""
     mean: dict[str, float] = {}
+    if claim.kind != "ranking":
+        return []
     for name, method in claim.methods.items():
         found = _values(lines, name, max(method.labels or claim.labels), "tau")
         if len(found):
