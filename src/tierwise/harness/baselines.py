@@ -18,7 +18,6 @@ from tierwise.harness.problem import COSTS, Column, Problem
 from tierwise.harness.protocol import FEATURES, Method
 from tierwise.history import History, Proposal
 from tierwise.predictor import score_all
-from tierwise.predictors.encoded import made, usable
 from tierwise.tier_statistics import tier_blocks
 
 
@@ -47,8 +46,19 @@ def boosted_trees(archs: Architectures, seed: int, features: Sequence[str] = FEA
         n_jobs=1,
         verbose=-1,
     )
-    given = usable(tuple(features), archs)
-    return make_pipeline(make_union(*map(made, given)), trees)
+    given = [registry.make("encoding", name) for name in features]
+    return make_pipeline(make_union(*(each for each in given if _has_costs(each, archs))), trees)
+
+
+def _has_costs(encoding: Encoding, archs: Architectures) -> bool:
+    """Whether the space can give an encoding; without formulas it cannot give costs."""
+    try:
+        encoding.transform(archs[:1])
+    except BadSetting as error:
+        if error.setting != "costs of the space":
+            raise
+        return False
+    return True
 
 
 def predictor(method: Method, problem: Problem, seed: int, extra: tuple[Encoding, ...] = ()) -> Any:
