@@ -72,7 +72,7 @@ def spread_over(space, n, seed=0):
     return archs[:n], archs[n:]
 
 
-@pytest.mark.parametrize(("labels", "least"), [(20, 0.66), (78, 0.80)])
+@pytest.mark.parametrize(("labels", "least"), [(20, 0.69), (78, 0.83)])
 def test_beats_costs_and_trees_and_its_worst_member(fitted, accuracy, labels, least):
     seen = []
     for (n, draw), predictor in fitted.items():
@@ -170,7 +170,8 @@ def test_odd_spaces_are_scored(name, labels, tmp_path):
     assert len(np.unique(score)) > 1
     assert (std > 0).all()
     if name != "eighty choices":  # whose graphs show the first of them alone
-        assert predictor.encodings_ == (("paths",) if name in ("one choice", "no costs") else ("onehot",))
+        plain = tuple(each for each in predictor.encodings_ if not each.startswith("pretrained"))
+        assert plain == (("paths",) if name in ("one choice", "no costs") else ("onehot",))
 
 
 def test_a_space_of_too_many_paths_has_no_path_counts():

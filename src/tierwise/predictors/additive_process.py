@@ -23,7 +23,7 @@ except ImportError as error:
 Floats = NDArray[np.float64]
 Blocks = Sequence[NDArray[np.floating[Any]]]
 
-_ITERATIONS = 40  # of L-BFGS
+_ITERATIONS, _PRECISION = 40, 1e-3  # of L-BFGS: at most so many steps, and when the log evidence is near enough
 _MOST = 300  # labels in the search for the likeliest kernel, whose time grows with their third power
 _MOST_STD = 1_000  # labels that a variance is conditioned on: beyond, it is a little too large
 _START = {"amplitude": 0.0, "length": 0.0, "noise": math.log(0.1)}  # logs; also where the priors have their tops
@@ -46,13 +46,20 @@ class AdditiveProcess:
     evidence: float
 
     @one_thread()
-    def fit(self, blocks: Blocks, z: Floats) -> Self:
-        """Learn kernel and weights from blocks (n, d) and labels (n,) of mean 0 and variance 1."""
+    def fit(self, blocks: Blocks, z: Floats, like: AdditiveProcess | None = None) -> Self:
+        """Learn kernel and weights from blocks (n, d) and labels (n,) of mean 0 and variance 1.
+
+        like: one that was fitted on the first of these blocks and these labels: the search begins with its kernel.
+        """
         pick = np.random.default_rng(0).permutation(len(z))[:_MOST]
         distances = [torch.from_numpy(_distances(block[pick], block[pick])) for block in blocks]
         theta, centre, spread = _priors(len(blocks))
+        if like is not None:
+            theta.data.copy_(like.extended(centre))
         labels = torch.from_numpy(z[pick])
-        best = torch.optim.LBFGS([theta], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
+        best = torch.optim.LBFGS(
+            [theta], max_iter=_ITERATIONS, tolerance_change=_PRECISION, line_search_fn="strong_wolfe"
+        )
 
         def loss() -> Tensor:
             best.zero_grad()
@@ -67,6 +74,12 @@ class AdditiveProcess:
             theta.data.copy_(centre)
         self.evidence = -loss().item()
         return self.condition(blocks, z, theta.detach().clamp(centre - _FAR * spread, centre + _FAR * spread).numpy())
+
+    def extended(self, centre: Tensor) -> Tensor:
+        """Its kernel with more blocks behind its own, which are as in `centre`, (2 * blocks + 1,)."""
+        mine, more = torch.from_numpy(self.theta[:-1].reshape(2, -1)), centre[:-1].reshape(2, -1)
+        rows = torch.cat([mine, more[:, mine.shape[1] :]], 1)
+        return torch.cat([rows.ravel(), torch.tensor([self.theta[-1]])])
 
     def condition(self, blocks: Blocks, z: Floats, theta: Floats) -> Self:
         """Learn weights alone, with a kernel that is known."""

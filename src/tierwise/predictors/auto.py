@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from tierwise.predictor import Predictor, check_fitted, check_labels
 from tierwise.predictors.additive_process import AdditiveProcess
 from tierwise.predictors.boosted_trees import BoostedTrees
 from tierwise.predictors.column_block import ColumnBlock
-from tierwise.predictors.encoded import Encodings, normal_scores, with_texts
+from tierwise.predictors.encoded import Encodings, made, normal_scores, with_texts
 from tierwise.predictors.mixture import Mixture
 from tierwise.predictors.tier import Tier
 from tierwise.predictors.tier_network import one_thread
@@ -32,7 +33,7 @@ _NOTHING = np.zeros(0), np.zeros(0)
 _FOLDS = 5
 _MEMBERS = 3  # process, tier, trees
 _FEWEST = 10  # labels; of fewer, nothing is chosen
-_GAIN = 3.0  # of log evidence, for one more encoding
+_GAIN = 1.0  # of log evidence, for an encoding that counts; what it can by chance
 _FOLD_MEMBERS = 3  # networks of `tier` in a fold
 
 Floats = NDArray[np.float64]
@@ -47,8 +48,8 @@ class Auto(Predictor):
     * `tier`, networks that rank pairs and match quality tiers;
     * `trees`, boosted regression trees.
 
-    1. Encodings are added one by one, as long as the evidence (marginal likelihood) of the Gaussian process grows:
-       clearly for an encoding, at all for an input.
+    1. Encodings and inputs are added one by one, as long as the evidence (marginal likelihood) of the Gaussian process
+       grows: clearly for an encoding that counts, at all for an input and for what is learnt from the space.
     2. Five-fold cross-validation inside the labels weighs the members; few labels keep the weights even. It also sets
        the scale of the score and of its standard deviation. Inputs that are scores themselves (encoding ``predicted``)
        count as further members, and few labels leave the weight with them, unless they clearly speak against them.
@@ -80,7 +81,7 @@ class Auto(Predictor):
     def __init__(
         self,
         *,
-        encodings: Encodings = ("paths", "onehot", "node_costs"),
+        encodings: Encodings = ("paths", "onehot", "pretrained:paths", "pretrained:paths+onehot", "flops", "params"),
         inputs: Encodings = (),
         n_tiers: int = 5,
         seed: int = 0,
@@ -170,16 +171,21 @@ class Auto(Predictor):
         prior = self._prior(rows)
         held_out = np.vstack([np.zeros((_MEMBERS, len(z))), prior])
         held_out[0], variance = self.process_.held_out(fold)
-        for k in range(_FOLDS):
+
+        def learn(k: int, place: int) -> None:
             rest, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-            for place, member in enumerate(self._members(members=_FOLD_MEMBERS), start=1):
-                held_out[place, held] = member.fit(rows[rest], labels[rest]).predict(rows[held])
+            member = self._members(members=_FOLD_MEMBERS)[place - 1]
+            held_out[place, held] = member.fit(rows[rest], labels[rest]).predict(rows[held])
+
+        with one_thread(), _pool() as pool:
+            list(pool.map(learn, *zip(*product(range(_FOLDS), range(1, _MEMBERS)), strict=True)))
         return Mixture.of(held_out, variance + self.process_.noise, z, self._first_weights())
 
     def _learn(self, rows: Architectures, labels: Floats) -> Self:
         self.members_ = self._members()
-        for member in self.members_:
-            member.fit(rows, labels)
+        with one_thread(), _pool() as pool:
+            for fitting in [pool.submit(member.fit, rows, labels) for member in self.members_]:
+                fitting.result()
         self.tiers_ = min(self.n_tiers, len(labels) // 2)
         self.rows_, self.labels_ = rows, labels
         return self
@@ -188,7 +194,7 @@ class Auto(Predictor):
         """(n,) scores; with `return_std` also their (n,) standard deviations, calibrated inside the labels."""
         check_fitted(self, "mixture_")
         chunks = Architectures.of(archs).chunks(min(_ROWS, _ENTRIES // len(self.process_.z)))
-        with one_thread(), ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
+        with one_thread(), _pool() as pool:
             parts = [_NOTHING, *pool.map(functools.partial(self._score, with_std=return_std), chunks)]
         score, std = (np.concatenate(each) for each in zip(*parts, strict=True))
         return (score, std) if return_std else score
@@ -249,24 +255,30 @@ class Auto(Predictor):
         self.tiers_ = int(state["tiers"])
 
 
-def _chosen(candidates: Sequence[ColumnBlock], given: Encodings, rows: Architectures, z: Floats) -> list[ColumnBlock]:
-    """Forward selection: the first block, then every one that the evidence of the process asks for.
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS))
 
-    An input that was `given` is asked for by any gain of evidence, a mere candidate by a clear one.
-    """
+
+def _least_gain(block: ColumnBlock, given: Encodings) -> float:
+    """What a block must add to the log evidence: nothing, if it was given as an input or learnt from the space."""
+    return 0.0 if block.encoding in given or getattr(made(block.encoding), "is_learnt", False) else _GAIN
+
+
+def _chosen(candidates: Sequence[ColumnBlock], given: Encodings, rows: Architectures, z: Floats) -> list[ColumnBlock]:
+    """Forward selection: the first block, then every one that makes the evidence of the process larger."""
     columns = [block.columns(rows) for block in candidates]
-    chosen, evidence = [0], AdditiveProcess().fit(columns[0], z).evidence
+    chosen, process = [0], AdditiveProcess().fit(columns[0], z)
     while len(chosen) < len(candidates):
         tried = {
-            k: AdditiveProcess().fit([group for i in (*chosen, k) for group in columns[i]], z).evidence
+            k: AdditiveProcess().fit([group for i in (*chosen, k) for group in columns[i]], z, like=process)
             for k in range(len(candidates))
             if k not in chosen
         }
-        gain = {k: found - evidence - (0 if candidates[k].encoding in given else _GAIN) for k, found in tried.items()}
+        gain = {k: found.evidence - process.evidence - _least_gain(candidates[k], given) for k, found in tried.items()}
         best = max(gain, key=gain.__getitem__)
-        if gain[best] < 0:
+        if gain[best] <= 0:
             break
-        chosen, evidence = [*chosen, best], tried[best]
+        chosen, process = [*chosen, best], tried[best]
     return [candidates[k] for k in sorted(chosen)]
 
 

@@ -51,7 +51,8 @@ class Mixture:
         spread = np.where(spread > 0, spread, 1.0)
         x = (said - centre[:, None]) / spread[:, None]
         grid = np.array([each for each in product(range(_STEPS + 1), repeat=len(x)) if sum(each) == _STEPS]) / _STEPS
-        merit = np.nan_to_num([kendall_tau(each @ x, z) for each in grid]) - _PULL / n * ((grid - weights) ** 2).sum(1)
+        agree = np.nan_to_num([kendall_tau((each @ x).round(9), z) for each in grid])  # rounded: ties stay ties
+        merit = agree - _PULL / n * ((grid - weights) ** 2).sum(1)
         merit = np.exp((merit - merit.max()) / (_NOISE / np.sqrt(n)))
         weights = merit @ grid / merit.sum()
         scale = max(_slope(weights @ x, z), 0.0) or 1.0
