@@ -43,6 +43,15 @@ QUICK: dict[tuple[str, str], dict[str, Any]] = {
         "unlabelled": 64, "pretraining_steps": 10, "steps": 40, "members": 1, "width": 24, "layers": 3,
     },
     ("encoding", "arch2vec"): {"epochs": 1},
+    ("strategy", "acenas"): {"predictor": "forest", "pool": 200},
+    ("strategy", "arch2vec-bo"): {"pretraining_epochs": 1, "draws": 500},
+    ("strategy", "arch2vec-rl"): {"pretraining_epochs": 1, "draws": 500},
+    ("strategy", "ctnas"): {"iterations": 5},
+    ("strategy", "dcnas"): {"pool": 100, "clusters": 4},
+    ("strategy", "lissnas"): {"sample": 200, "seeds": 10},
+    ("strategy", "novelty"): {"passes": 3, "candidates": 100},
+    ("strategy", "ranknas"): {"draws": 2_000},
+    ("strategy", "weaknas"): {"predictor": "forest", "draws": 2_000},
     ("executor", "local"): {"workers": 2},
 }  # fmt: skip
 

@@ -6,7 +6,6 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,7 +30,8 @@ _REFERENCE = 1_000  # architectures of the space that set the scales of columns
 _THREADS = 8  # each with some hundred MB
 _NOTHING = np.zeros(0), np.zeros(0)
 _FOLDS = 5
-_MEMBERS = 3  # process, tier, trees
+_SHORTLIST = 1_000  # candidates looked at again for the next of a batch
+_MEMBERS = ("tier", "trees")  # beside the process
 _FEWEST = 10  # labels; of fewer, nothing is chosen
 _GAIN = 1.0  # of log evidence, for an encoding that counts; what it can by chance
 _FOLD_MEMBERS = 3  # networks of `tier` in a fold
@@ -62,7 +62,8 @@ class Auto(Predictor):
     encodings: candidates; those that a space cannot give (costs without cost formulas, paths where there are too
     many) and those that are equal for all labelled architectures are passed over. inputs: further candidates, such as
     recorded columns (``"columns:FILE"``) of zero-cost proxies or of short trainings, or the scores of a predictor of
-    another data set. n_tiers: quality tiers. seed: decides folds, members and the sample that sets scales.
+    another data set. members: those beside the process; () leaves it alone, which is some ten times faster and ranks
+    a little worse. n_tiers: quality tiers. seed: decides folds, members and the sample that sets scales.
 
     Fitted: ``encodings_`` (chosen), ``mixture_`` (weights of process, tier and trees), ``process_``, ``members_``.
     Members: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), and see `tier` and `trees`;
@@ -83,11 +84,13 @@ class Auto(Predictor):
         *,
         encodings: Encodings = ("paths", "onehot", "pretrained:paths", "pretrained:paths+onehot", "flops", "params"),
         inputs: Encodings = (),
+        members: tuple[str, ...] = _MEMBERS,
         n_tiers: int = 5,
         seed: int = 0,
     ):
         self.encodings = encodings
         self.inputs = inputs
+        self.members = members
         self.n_tiers = n_tiers
         self.seed = seed
 
@@ -96,6 +99,8 @@ class Auto(Predictor):
         rows, labels = check_labels(archs, y)
         if self.n_tiers < 1:
             raise BadSetting("n_tiers", self.n_tiers, "at least 1")
+        if not set(self.members) <= set(_MEMBERS):
+            raise BadSetting("members", self.members, f"some of {', '.join(_MEMBERS)}, or ()")
         z, rng = _standard(labels), np.random.default_rng(self.seed)
         candidates = self._candidates(rows, rows.space.sample(_REFERENCE, rng))
         ordered = bool(np.ptp(z) > 0)
@@ -120,7 +125,7 @@ class Auto(Predictor):
             raise BadSetting("partial_fit", "a predictor from a file", "one that was fitted here; use fit")
         new, labels = check_labels(archs, y, least=1)
         rows, labels = check_labels(concatenate([self.rows_, new]), np.concatenate([self.labels_, labels]))
-        self.process_.condition(self._columns(rows), _standard(labels), self.process_.theta)
+        self.process_ = AdditiveProcess().condition(self._columns(rows), _standard(labels), self.process_.theta)
         return self._learn(rows, labels)
 
     def _candidates(self, rows: Architectures, reference: Architectures) -> list[ColumnBlock]:
@@ -155,34 +160,35 @@ class Auto(Predictor):
 
     def _first_weights(self) -> Floats:
         """(members,) before any label: even ones, or of the inputs that are scores alone."""
-        scores = len(self._scores)
-        return np.repeat([0.0, 1 / scores], [_MEMBERS, scores]) if scores else np.full(_MEMBERS, 1 / _MEMBERS)
+        scores, own = len(self._scores), 1 + len(self.members)
+        return np.repeat([0.0, 1 / scores], [own, scores]) if scores else np.full(own, 1 / own)
 
-    def _members(self, **tier: Any) -> tuple[Tier, BoostedTrees]:
-        """New members beside the process."""
+    def _member(self, name: str, **tier: Any) -> Tier | BoostedTrees:
+        """A new member beside the process."""
         remembered = tuple(block.raw for block in self.blocks_)
-        return (
-            Tier(encodings=remembered, n_tiers=self.n_tiers, seed=self.seed, **tier),
-            BoostedTrees(encodings=remembered, seed=self.seed),
-        )
+        if name == "tier":
+            return Tier(encodings=remembered, n_tiers=self.n_tiers, seed=self.seed, **tier)
+        return BoostedTrees(encodings=remembered, seed=self.seed)
 
     def _weighed(self, rows: Architectures, labels: Floats, z: Floats, fold: NDArray[np.int64]) -> Mixture:
         """The members' weights by what each says of labels that it has not seen."""
         prior = self._prior(rows)
-        held_out = np.vstack([np.zeros((_MEMBERS, len(z))), prior])
+        held_out = np.vstack([np.zeros((1 + len(self.members), len(z))), prior])
         held_out[0], variance = self.process_.held_out(fold)
 
         def learn(k: int, place: int) -> None:
             rest, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-            member = self._members(members=_FOLD_MEMBERS)[place - 1]
-            held_out[place, held] = member.fit(rows[rest], labels[rest]).predict(rows[held])
+            member = self._member(self.members[place], members=_FOLD_MEMBERS)
+            held_out[1 + place, held] = member.fit(rows[rest], labels[rest]).predict(rows[held])
 
         with one_thread(), _pool() as pool:
-            list(pool.map(learn, *zip(*product(range(_FOLDS), range(1, _MEMBERS)), strict=True)))
+            works = [pool.submit(learn, k, place) for k in range(_FOLDS) for place in range(len(self.members))]
+            for each in works:
+                each.result()
         return Mixture.of(held_out, variance + self.process_.noise, z, self._first_weights())
 
     def _learn(self, rows: Architectures, labels: Floats) -> Self:
-        self.members_ = self._members()
+        self.members_ = [self._member(name) for name in self.members]
         with one_thread(), _pool() as pool:
             for fitting in [pool.submit(member.fit, rows, labels) for member in self.members_]:
                 fitting.result()
@@ -198,6 +204,37 @@ class Auto(Predictor):
             parts = [_NOTHING, *pool.map(functools.partial(self._score, with_std=return_std), chunks)]
         score, std = (np.concatenate(each) for each in zip(*parts, strict=True))
         return (score, std) if return_std else score
+
+    def pick(
+        self, archs: Architectures, n: int, optimism: float, running: Architectures
+    ) -> tuple[NDArray[np.int64], Floats, Floats]:
+        """Rows of the `n` best of `archs`, one after the other, and their scores and standard deviations.
+
+        A row's worth is the mean of the process plus `optimism` standard deviations. What is `running`, and what was
+        picked before, counts as if its mean had been found: the mean stays, the deviation near it shrinks, so a batch
+        spreads out. From: Desautels, Krause and Burdick, "Parallelizing Exploration-Exploitation Tradeoffs in Gaussian
+        Process Bandit Optimization" (2014).
+        """
+        check_fitted(self, "mixture_")
+        process, rows = self.process_, np.arange(len(archs))
+        if len(running):
+            process = process.believing(self._columns(running))
+        picked: list[int] = []
+        score, std = np.zeros(len(archs)), np.zeros(len(archs))
+        for _ in range(min(n, len(archs))):
+            score[rows], std[rows] = self._moments(process, archs[rows])
+            worth = np.where(np.isin(rows, picked), -np.inf, score[rows] + optimism * std[rows])
+            rows = rows[np.argsort(-worth, kind="stable")[: max(_SHORTLIST, n)]]  # deviations only shrink
+            picked.append(int(rows[0]))
+            process = process.believing(self._columns(archs[rows[:1]]))
+        best = np.array(picked, dtype=np.int64)
+        return best, score[best], std[best]
+
+    def _moments(self, process: AdditiveProcess, rows: Architectures) -> tuple[Floats, Floats]:
+        """(n,) means and standard deviations of a process, in chunks."""
+        parts = [process.predict_var(self._columns(part)) for part in rows.chunks(_ROWS)]
+        mean, variance = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return mean, np.sqrt(variance)
 
     def _score(self, rows: Architectures, with_std: bool) -> tuple[Floats, Floats]:
         columns, variance = self._columns(rows), np.zeros(len(rows))
@@ -232,7 +269,7 @@ class Auto(Predictor):
     def state(self) -> dict[str, NDArray[Any]]:
         """What process and members have learnt, how they are mixed, and the scales of the columns."""
         check_fitted(self, "mixture_")
-        parts = {"process": self.process_, "tier": self.members_[0], "trees": self.members_[1]}
+        parts = {"process": self.process_, **dict(zip(self.members, self.members_, strict=True))}
         parts |= {"mixture": self.mixture_} | {f"block{k}": block for k, block in enumerate(self.blocks_)}
         arrays = {f"{part}.{name}": value for part, each in parts.items() for name, value in each.state().items()}
         return {"tiers": np.array(self.tiers_), **arrays}
@@ -247,10 +284,11 @@ class Auto(Predictor):
         self.blocks_ = [ColumnBlock.restored(part(f"block{k}")) for k in range(count)]
         self.encodings_ = tuple(block.encoding for block in self.blocks_)
         self.process_ = AdditiveProcess().restore(part("process"))
-        tier, trees = self.members_ = self._members()
-        tier.restore(part("tier"))
-        trees.restore(part("trees"))
-        trees.encodings_ = trees.encodings  # with the shared memory of the last batch
+        self.members_ = [self._member(name) for name in self.members]
+        for name, member in zip(self.members, self.members_, strict=True):
+            member.restore(part(name))
+            if isinstance(member, BoostedTrees):
+                member.encodings_ = member.encodings  # with the shared memory of the last batch
         self.mixture_ = Mixture.restored(part("mixture"))
         self.tiers_ = int(state["tiers"])
 

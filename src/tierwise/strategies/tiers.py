@@ -5,20 +5,17 @@ Guo et al., "Generalized Global Ranking-Aware Neural Architecture Ranker for Eff
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tierwise import registry
 from tierwise.architecture import Architectures, concatenate
+from tierwise.candidates import Labels, fitted, tier_draws
 from tierwise.errors import BadSetting
 from tierwise.history import LARGEST_SWEEP, History, Proposal
 from tierwise.predictor import score_and_std
-from tierwise.space import Space
-from tierwise.tier_statistics import TierStatistics, tier_blocks
 
 PUBLISHED_SHARE = 1256 / 1506  # of all labels that the published protocol spends on training, the rest is looked up
 
@@ -61,7 +58,7 @@ class Tiers:
 
     def _round(self, history: History, done: History, n: int, rng: np.random.Generator) -> list[Proposal]:
         """Learn from every label, rank the candidates, propose the best that the predictor calls best tier."""
-        predictor = _fitted(self.predictor, history.seed, _Labels(done))
+        predictor: Any = fitted(self.predictor, history.seed, Labels(done.archs, done.y))
         candidates = self._candidates(history, done, rng)
         candidates = candidates[np.flatnonzero(history.fresh(candidates))]
         if not len(candidates):
@@ -93,18 +90,15 @@ class Tiers:
         """The whole space where it can be listed, else draws from the best tier's statistics and uniform ones."""
         if history.space.size <= LARGEST_SWEEP:
             return history.space.enumerate()
-        tiers = tier_blocks(done.y, min(5, len(done)))
-        totals = functools.partial(_totals, history.space)
-        statistics = TierStatistics.of(done.archs, totals(done.archs), tiers, n_tiers=int(tiers.max()) + 1)
-        drawn = statistics.draw(history.space, self.draws, rng, totals=totals)
+        drawn = tier_draws(history.space, done, self.draws, rng)
         return concatenate([drawn, history.space.sample(self.draws // 4, rng)])
 
     def _look_up(self, history: History, done: History, first: int, n: int) -> list[Proposal]:
         """The published search: 50 iterations of sampling under the tier records, the top k of each; it never
         relearns.
         """
-        labels = _Labels(done.rows(done.ids < first))
-        predictor = _fitted(self.predictor, history.seed, labels)
+        planned = done.rows(done.ids < first)
+        predictor: Any = fitted(self.predictor, history.seed, Labels(planned.archs, planned.y))
         if not hasattr(predictor, "guided_candidates"):
             raise BadSetting(
                 "predictor", self.predictor, 'one with the published sampler for schedule "published": nar'
@@ -119,36 +113,6 @@ class Tiers:
             if len(proposals) == n:
                 break
         return proposals
-
-
-class _Labels:
-    """Labelled architectures as a value that can be looked up in a cache."""
-
-    def __init__(self, done: History):
-        self.archs, self.y = done.archs, done.y
-        self._bytes = done.archs.genes.tobytes(), done.y.tobytes()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Labels) and self._bytes == other._bytes and self.archs.space == other.archs.space
-
-    def __hash__(self) -> int:
-        return hash(self._bytes)
-
-
-@functools.lru_cache(maxsize=2)
-def _fitted(name: str, seed: int, labels: _Labels) -> Any:
-    """The predictor, fitted; remembered, because one round may be asked for piece by piece. Dropping it changes
-    nothing.
-    """
-    return registry.make("predictor", name, seed=seed).fit(labels.archs, labels.y)
-
-
-def _totals(space: Space, archs: Architectures) -> NDArray[np.int64]:
-    """(n, 2) FLOPs and parameters; in a space without cost formulas all alike, so that only the genes count."""
-    try:
-        return space.totals(archs)
-    except BadSetting:
-        return np.zeros((len(archs), 2), dtype=np.int64)
 
 
 def _nearest(genes: tuple[int, ...], good: History) -> object:
