@@ -117,11 +117,12 @@ class Sparing:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and was not yet waited for does not."""
+    """Whether any thread of a process runs; one that has ended and was not yet waited for does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return False
+    return fields[0] != "Z" or int(fields[17]) > 1  # the first thread may be gone before the others are
 
 
 def gone(pids: set[int], patience: float = 15.0) -> bool:

@@ -54,6 +54,13 @@ def test_what_improves_next_to_nothing_is_still_ranked():
     assert (np.diff(far) < 0).all()
 
 
+def test_a_predictor_that_is_certain_is_ranked_by_its_mean():
+    mean = np.array([-3.0, -1.0, 0.5, 2.0])
+    certain = log_expected_improvement(mean, np.zeros(4), 0.0)
+    assert (np.diff(certain) > 0).all()
+    np.testing.assert_allclose(certain[2:], np.log(mean[2:]))
+
+
 def test_it_is_the_criterion_that_ranks(monkeypatch: pytest.MonkeyPatch):
     """A certain small gain loses against an uncertain equal mean; the incumbent is the best result seen."""
     space = tiny(cls=Costed)

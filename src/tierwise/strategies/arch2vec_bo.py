@@ -83,12 +83,14 @@ class Arch2VecBO:
 
 def log_expected_improvement(mean: Floats, std: Floats, best: float) -> Floats:
     """(n,) logarithm of the mean of max(0, x - best) for normal x; the logarithm still ranks what rounds to zero."""
+    std = np.maximum(std, 1e-6)
     z = (mean - best) / std
-    log_density = -0.5 * z**2 - 0.5 * np.log(2 * np.pi)
-    # density(z) + z chance(z), with the ratio of the two bounded where both vanish: then it is about density / z^2
-    ratio = z * np.exp(log_ndtr(z) - log_density)
-    inner = np.where(z > -25, np.maximum(1 + ratio, 1e-300), 1 / np.maximum(z**2, 1.0))
-    return np.log(std) + log_density + np.log(inner)
+    mid = np.clip(z, -25.0, 25.0)  # beyond, the exact form loses its digits and the limits are as good
+    log_density = -0.5 * mid**2 - 0.5 * np.log(2 * np.pi)
+    gain = log_density + np.log1p(mid * np.exp(log_ndtr(mid) - log_density))
+    gain = np.where(z > 25, np.log(np.maximum(z, 1.0)), gain)
+    gain = np.where(z < -25, -0.5 * z**2 - 0.5 * np.log(2 * np.pi) - 2 * np.log(np.maximum(-z, 1.0)), gain)
+    return np.log(std) + gain
 
 
 def _normal_score_of_best(y: Floats) -> float:
