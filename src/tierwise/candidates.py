@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tierwise import registry
 from tierwise.architecture import Architectures, concatenate
 from tierwise.errors import BadSetting
-from tierwise.history import LARGEST_SWEEP, History
+from tierwise.history import LARGEST_SWEEP, History, Proposal
 from tierwise.predictor import Predictor, Scores, score_all
 from tierwise.space import Space
 from tierwise.tier_statistics import TierStatistics, tier_blocks
@@ -37,6 +37,11 @@ class Labels:
 def fitted(predictor: str, seed: int, labels: Labels) -> Predictor:
     """The registered predictor, fitted; remembered, because one round may be asked for piece by piece."""
     return registry.make("predictor", predictor, seed=seed).fit(labels.archs, labels.y)
+
+
+def random_proposals(strategy: str, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
+    """At most `n` uniform ones that are fresh, as the strategy of this name gives before it knows or finds better."""
+    return [Proposal(arch, {"strategy": strategy, "step": "random"}) for arch in history.sample(n, rng)]
 
 
 def candidates(space: Space, history: History, draws: int, rng: np.random.Generator) -> Architectures:

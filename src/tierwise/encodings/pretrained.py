@@ -38,8 +38,7 @@ class Pretrained(Encoding):
     The network reads the columns of other encodings and learns to foretell the columns of `signals`, by their order,
     for 3,000 architectures sampled from the whole space. So it learns which differences between architectures matter
     to how signals pass, and equal rows of what it reads stay equal. The features are the main directions of its inner
-    units. The few seconds of training serve a process; equal
-    spaces and settings give equal features.
+    units. The few seconds of training serve a process; equal spaces and settings give equal features.
 
     encodings: registered names of what it reads, ``"paths"`` or ``"paths+onehot"``. seed: decides sample and weights.
 
@@ -95,7 +94,6 @@ class _Trunk:
             loss.backward()
             optimiser.step()
             rate.step()
-
         self._turn(x)
 
     @torch.no_grad()

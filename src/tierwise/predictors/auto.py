@@ -222,11 +222,12 @@ class Auto(Predictor):
         picked: list[int] = []
         score, std = np.zeros(len(archs)), np.zeros(len(archs))
         for _ in range(min(n, len(archs))):
+            if picked:
+                process = process.believing(self._columns(archs[rows[:1]]))
             score[rows], std[rows] = self._moments(process, archs[rows])
             worth = np.where(np.isin(rows, picked), -np.inf, score[rows] + optimism * std[rows])
             rows = rows[np.argsort(-worth, kind="stable")[: max(_SHORTLIST, n)]]  # deviations only shrink
             picked.append(int(rows[0]))
-            process = process.believing(self._columns(archs[rows[:1]]))
         best = np.array(picked, dtype=np.int64)
         return best, score[best], std[best]
 

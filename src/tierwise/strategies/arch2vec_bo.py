@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from tierwise import registry
-from tierwise.candidates import FEWEST, Labels, candidates
+from tierwise.candidates import FEWEST, Labels, candidates, random_proposals
 from tierwise.errors import BadSetting
 from tierwise.history import History, Proposal
 from tierwise.predictor import score_and_std
@@ -55,11 +55,11 @@ class Arch2VecBO:
         done = history.done
         if len(history) < self.first or len(done) < FEWEST:
             wanted = min(n, max(self.first - len(history), 1))
-            return _random(history, wanted, rng)
+            return random_proposals("arch2vec-bo", history, wanted, rng)
         archs = candidates(history.space, history, self.draws, rng)
         archs = archs[rng.permutation(np.flatnonzero(history.fresh(archs)))]  # equal ones in random order
         if not len(archs):
-            return _random(history, n, rng)
+            return random_proposals("arch2vec-bo", history, n, rng)
         predictor = _fitted(self.pretraining_epochs, history.seed, Labels(done.archs, done.y))
         score, std = score_and_std(predictor, archs)
         best = _normal_score_of_best(done.y)
@@ -97,10 +97,6 @@ def _normal_score_of_best(y: Floats) -> float:
     """What the predictor makes of the largest label: the normal score of its rank, that of the mean rank in a tie."""
     rank = len(y) - (np.count_nonzero(y == y.max()) - 1) / 2
     return NormalDist().inv_cdf((rank - 0.5) / len(y))
-
-
-def _random(history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-    return [Proposal(arch, {"strategy": "arch2vec-bo", "step": "random"}) for arch in history.sample(n, rng)]
 
 
 @functools.lru_cache(maxsize=2)

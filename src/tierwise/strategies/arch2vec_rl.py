@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tierwise import registry
 from tierwise.architecture import Architectures, concatenate
-from tierwise.candidates import FEWEST, candidates
+from tierwise.candidates import FEWEST, candidates, random_proposals
 from tierwise.errors import BadSetting, MissingExtra
 from tierwise.history import LARGEST_SWEEP, History, Proposal
 from tierwise.space import Space
@@ -67,11 +67,11 @@ class Arch2VecRL:
         """Random proposals until there is an episode, then the neighbours of the points that the policy draws."""
         if len(history) < self.episode or len(history.done) < FEWEST:
             wanted = min(n, max(self.episode - len(history), 1))
-            return _random(history, wanted, rng)
+            return random_proposals("arch2vec-rl", history, wanted, rng)
         pool = candidates(history.space, history, self.draws, rng)
         fresh = np.flatnonzero(history.fresh(pool))
         if not len(fresh):
-            return _random(history, n, rng)
+            return random_proposals("arch2vec-rl", history, n, rng)
         epochs, listed = self.pretraining_epochs, history.space.size <= LARGEST_SWEEP
         points = _whole(history.space, epochs)[fresh] if listed else _embedded(pool[fresh], epochs)
         walk = self._walk(history)
@@ -201,7 +201,3 @@ def _embedded(archs: Architectures, epochs: int) -> Points:
 def _whole(space: Space, epochs: int) -> Points:
     """The embedding of every architecture of a space; a second training would give the same."""
     return _embedded(space.enumerate(), epochs)
-
-
-def _random(history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-    return [Proposal(arch, {"strategy": "arch2vec-rl", "step": "random"}) for arch in history.sample(n, rng)]

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from tierwise import registry
 from tierwise.architecture import Architectures, concatenate
-from tierwise.candidates import Labels, candidates, tier_draws
+from tierwise.candidates import Labels, candidates, random_proposals, tier_draws
 from tierwise.errors import BadSetting, TierwiseError
 from tierwise.history import History, Proposal
 
@@ -60,7 +60,7 @@ class Auto:
         if len(history) < self.first:
             return self._opening(history, min(n, self.first - len(history)), rng)
         if len(done) < _FEWEST:
-            return [Proposal(arch, {"strategy": "auto", "step": "random"}) for arch in history.sample(n, rng)]
+            return random_proposals("auto", history, n, rng)
         return self._round(history, done, n, rng)
 
     def _opening(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
@@ -82,7 +82,7 @@ class Auto:
         among = self._candidates(history, done, rng)
         among = among[np.flatnonzero(history.fresh(among))]
         if not len(among):
-            return [Proposal(arch, {"strategy": "auto", "step": "random"}) for arch in history.sample(n, rng)]
+            return random_proposals("auto", history, n, rng)
         predictor = _fitted(history.seed, done)
         rows, score, std = predictor.pick(among, n, self.optimism, history.running.archs)
         tier = predictor.predict_tier(among[rows])

@@ -5,7 +5,6 @@ White et al., "BANANAS: Bayesian Optimization with Neural Architectures for Neur
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,10 +14,10 @@ from scipy.stats import norm
 
 from tierwise import registry
 from tierwise.architecture import Architectures, concatenate
+from tierwise.candidates import Labels, fitted, random_proposals
 from tierwise.errors import BadSetting
 from tierwise.history import LARGEST_SWEEP, History, Proposal
 from tierwise.predictor import score_and_std
-from tierwise.space import Space
 
 LEAST = 10  # results before the first fit
 OPTIMISM = 0.5  # standard deviations that "ucb" adds, as published
@@ -62,13 +61,13 @@ class Bananas:
         self._check_predictor()
         done = history.done
         if len(history) < self.first or len(done) < LEAST:
-            return self._random(history, min(n, max(self.first - len(history), 1)), rng)
+            return random_proposals("bananas", history, min(n, max(self.first - len(history), 1)), rng)
         candidates = self._candidates(history, done, rng)
         candidates = candidates[np.flatnonzero(history.fresh(candidates))]
         if not len(candidates):
-            return self._random(history, n, rng)
+            return random_proposals("bananas", history, n, rng)
         labelled = done.archs
-        predictor = _fitted(self.predictor, history.seed, labelled.space, labelled.genes.tobytes(), done.y.tobytes())
+        predictor = fitted(self.predictor, history.seed, Labels(labelled, done.y))
         score, std = score_and_std(predictor, candidates)
         incumbent = float(score_and_std(predictor, labelled)[0].max())
         value = acquisition(self.acquisition, score, std, incumbent, rng)
@@ -94,9 +93,6 @@ class Bananas:
             allowed = f'"gp", "forest" or another with standard deviations, which "{self.acquisition}" needs'
             raise BadSetting("predictor", self.predictor, allowed)
 
-    def _random(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-        return [Proposal(arch, {"strategy": "bananas", "step": "random"}) for arch in history.sample(n, rng)]
-
     def _candidates(self, history: History, done: History, rng: np.random.Generator) -> Architectures:
         """The whole space where it can be listed, else mutants of the best results and random ones."""
         space = history.space
@@ -117,13 +113,3 @@ def acquisition(kind: str, score: Floats, std: Floats, incumbent: float, rng: np
         return score
     gain, spread = score - incumbent, np.maximum(std, 1e-12)
     return gain * norm.cdf(gain / spread) + spread * norm.pdf(gain / spread)
-
-
-@functools.lru_cache(maxsize=2)
-def _fitted(name: str, seed: int, space: Space, genes: bytes, y: bytes) -> Any:
-    """The predictor, fitted; remembered, because one round may be asked for piece by piece. Dropping it changes
-    nothing.
-    """
-    rows = np.frombuffer(genes, dtype=np.int16).reshape(-1, len(space.choices))
-    labels = np.frombuffer(y).copy()  # some predictors want arrays that can be written
-    return registry.make("predictor", name, seed=seed).fit(Architectures(space, rows.copy()), labels)

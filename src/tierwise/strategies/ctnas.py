@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tierwise.architecture import Architectures, concatenate
-from tierwise.candidates import FEWEST, Labels, fitted
+from tierwise.candidates import FEWEST, Labels, fitted, random_proposals
 from tierwise.errors import BadSetting, MissingExtra
 from tierwise.history import History, Proposal
 
@@ -69,7 +69,7 @@ class CTNAS:
         """Random proposals until there are labels enough, then the best of what a controller draws while it learns."""
         done = history.done
         if len(history) < self.first or len(done) < FEWEST:
-            return _random(history, min(n, max(self.first - len(history), 1)), rng)
+            return random_proposals("ctnas", history, min(n, max(self.first - len(history), 1)), rng)
         predictor: Any = fitted("ctnas", history.seed, Labels(done.archs, done.y))
         comparator = Comparator(predictor.network_, _COMPARATOR_RATE)
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
@@ -77,7 +77,7 @@ class CTNAS:
         baseline, archs = self._train(controller, comparator, history, rng, generator)
         archs = archs[np.flatnonzero(history.fresh(archs))]
         if not len(archs):
-            return _random(history, n, rng)
+            return random_proposals("ctnas", history, n, rng)
         wins = comparator.chances(archs, comparator.brings_second(baseline))[:, 0].numpy()
         close = np.argsort(-wins, kind="stable")[: max(_CLOSE, 4 * n)]
         archs, wins = archs[close], wins[close]
@@ -151,7 +151,3 @@ def explore(comparator: Comparator, history: History, pairs: int, rng: np.random
 def _feasible(controller: Controller, history: History, n: int, generator: torch.Generator) -> Architectures:
     archs = controller.draw(n, generator)[0]
     return archs[np.flatnonzero(history.feasible(archs))]
-
-
-def _random(history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-    return [Proposal(arch, {"strategy": "ctnas", "step": "random"}) for arch in history.sample(n, rng)]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures
+from tierwise.candidates import random_proposals
 from tierwise.errors import BadSetting
 from tierwise.history import History, Proposal
 from tierwise.space import Space
@@ -52,7 +53,7 @@ class DSMNAS:
         done = history.done
         policy, rows = _replayed(history, done, self.centres)
         if len(history) < self.first or len(done) < 10 or -1 in rows or not policy.movable.any():
-            return _random(history, min(n, max(self.first - len(history), 1)), rng)
+            return random_proposals("dsmnas", history, min(n, max(self.first - len(history), 1)), rng)
         centres, values = done.archs[rows], done.y[rows]
         known, proposals = history, list[Proposal]()
         for _ in range(_TRIES):
@@ -66,7 +67,7 @@ class DSMNAS:
             known = known.with_running(children[fresh])
             if len(proposals) == n:
                 return proposals
-        return proposals + _random(known, n - len(proposals), rng)
+        return proposals + random_proposals("dsmnas", known, n - len(proposals), rng)
 
 
 class _Policy:
@@ -173,7 +174,3 @@ def _edited(rows: Architectures, moves: NDArray[np.int64]) -> Architectures:
             child = Architectures(space, np.where(member[:, None] >= 0, space.at(member).genes, rows.genes))
         rows = child
     return rows
-
-
-def _random(history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-    return [Proposal(arch, {"strategy": "dsmnas", "step": "random"}) for arch in history.sample(n, rng)]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures
-from tierwise.candidates import FEWEST, Labels, fitted
+from tierwise.candidates import FEWEST, Labels, fitted, random_proposals
 from tierwise.errors import BadSetting
 from tierwise.history import History, Proposal
 from tierwise.predictor import score_all
@@ -87,7 +87,7 @@ class EPNAS:
             children, parents, why = self._growth(history, done, start)
             n = min(n, int(why.pop("room")))
         if not len(children):
-            return _random(history, n, rng)
+            return random_proposals(_NAME, history, n, rng)
         score = score_all(predictor, children)
         n = min(n, self.k)
         if self.variant == "policy":
@@ -109,7 +109,7 @@ class EPNAS:
         start = smallest(history)
         start = start[np.flatnonzero(history.fresh(start))]
         proposals = [Proposal(arch, {"strategy": _NAME, "step": "smallest"}) for arch in start]
-        return proposals + _random(history.with_running(start), n - len(start), rng)
+        return proposals + random_proposals(_NAME, history.with_running(start), n - len(start), rng)
 
     def _growth(
         self, history: History, done: History, start: Architectures
@@ -234,7 +234,3 @@ def _children(history: History, kept: Architectures) -> tuple[Architectures, Arc
     children, parent = history.space.neighbours(kept)
     fresh = np.flatnonzero(history.fresh(children))
     return children[fresh], kept[parent[fresh]]
-
-
-def _random(history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-    return [Proposal(arch, {"strategy": _NAME, "step": "random"}) for arch in history.sample(n, rng)]

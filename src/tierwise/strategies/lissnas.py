@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architectures, concatenate
-from tierwise.candidates import Labels, fitted
+from tierwise.candidates import Labels, fitted, random_proposals
 from tierwise.errors import BadSetting
 from tierwise.history import History, Proposal
 from tierwise.predictor import score_all
@@ -54,7 +54,7 @@ class LISSNAS:
         """Random proposals until there are labels enough, then members of the shrunk space, best predicted first."""
         done = history.done
         if len(history) < self.first or len(done) < 10:
-            return _random(history, min(n, max(self.first - len(history), 1)), rng)
+            return random_proposals("lissnas", history, min(n, max(self.first - len(history), 1)), rng)
         quality = _Quality(self.predictor, history.seed, done.archs, done.y)
         near = _near(history.space, quality, rng)
         left = fresh = quality.archs[:0]
@@ -68,7 +68,7 @@ class LISSNAS:
         best = np.argsort(-score, kind="stable")[:n]
         why = {"strategy": "lissnas", "step": f"shrunk to {len(left)} by {len(done)} labels", "distance": near}
         proposals = [Proposal(fresh[int(row)], {**why, "score": round(float(score[row]), 4)}) for row in best]
-        return proposals + _random(history.with_running(fresh[best]), n - len(best), rng)
+        return proposals + random_proposals("lissnas", history.with_running(fresh[best]), n - len(best), rng)
 
 
 def shrunk(
@@ -188,10 +188,6 @@ def _first(rows: Architectures, limit: Floats) -> NDArray[np.int64]:
 
 def _once(rows: Architectures) -> Architectures:
     return rows[_first(rows, np.zeros(len(rows)))]
-
-
-def _random(history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-    return [Proposal(arch, {"strategy": "lissnas", "step": "random"}) for arch in history.sample(n, rng)]
 
 
 class _Quality:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tierwise import registry
 from tierwise.architecture import Architectures, concatenate
+from tierwise.candidates import random_proposals
 from tierwise.errors import BadSetting
 from tierwise.history import History, Proposal
 from tierwise.space import Space
@@ -55,7 +56,7 @@ class Novelty:
     def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
         """The most novel candidates, once there is a generation to learn from; whether it has results is all one."""
         if len(history) < self.generation:
-            return self._random(history, min(n, self.generation - len(history)), rng)
+            return random_proposals("novelty", history, min(n, self.generation - len(history)), rng)
         encoders = self._trained(history)
         recent = history.archs[-self.population :]
         novelty = encoders.novelty(_features(self.encoding, recent, history.seed))
@@ -65,16 +66,13 @@ class Novelty:
         found = concatenate([mutants, history.space.sample(self.candidates - half, rng)])
         found = found[np.flatnonzero(history.fresh(found))]
         if not len(found):
-            return self._random(history, n, rng)
+            return random_proposals("novelty", history, n, rng)
         whole = Architectures(recent.space, found.genes)  # a narrowed space would spread its features less
         novelty = encoders.novelty(_features(self.encoding, whole, history.seed))
         return [
             Proposal(found[row], {"strategy": "novelty", "step": "novel", "novelty": round(float(novelty[row]), 4)})
             for row in np.argsort(-novelty, kind="stable")[:n]
         ]
-
-    def _random(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-        return [Proposal(arch, {"strategy": "novelty", "step": "random"}) for arch in history.sample(n, rng)]
 
     def _trained(self, history: History) -> _Encoders:
         """The encoders after the last full generation, and a first look at the one that has begun."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tierwise.candidates import Labels, candidates, fitted, ranked
+from tierwise.candidates import Labels, candidates, fitted, random_proposals, ranked
 from tierwise.errors import BadSetting
 from tierwise.history import History, Proposal
 from tierwise.reduction import FEWEST_LABELS, reduced_space
@@ -48,7 +48,7 @@ class RankNAS:
         done = history.done
         if len(history) < self.first or len(done) < FEWEST_LABELS:
             wanted = min(n, max(self.first - len(history), 1))
-            return [Proposal(a, {"strategy": "ranknas", "step": "random"}) for a in history.sample(wanted, rng)]
+            return random_proposals("ranknas", history, wanted, rng)
         random = done.rows(done.ids < self.first)
         measured = random if len(random) >= FEWEST_LABELS else done
         smaller = reduced_space(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architectures, concatenate
-from tierwise.candidates import Labels, fitted, tier_draws
+from tierwise.candidates import Labels, fitted, random_proposals, tier_draws
 from tierwise.errors import BadSetting
 from tierwise.history import LARGEST_SWEEP, History, Proposal
 from tierwise.predictor import score_and_std
@@ -51,7 +51,7 @@ class Tiers:
         done = history.done
         if len(history) < first or len(done) < 10:
             wanted = min(n, max(first - len(history), 1))
-            return [Proposal(arch, {"strategy": "tiers", "step": "random"}) for arch in history.sample(wanted, rng)]
+            return random_proposals("tiers", history, wanted, rng)
         if self.schedule == "published":
             return self._look_up(history, done, first, n)
         return self._round(history, done, n, rng)

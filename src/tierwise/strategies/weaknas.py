@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tierwise.candidates import FEWEST, Labels, candidates, fitted, ranked
+from tierwise.candidates import FEWEST, Labels, candidates, fitted, random_proposals, ranked
 from tierwise.errors import BadSetting
 from tierwise.history import History, Proposal
 
@@ -43,11 +43,11 @@ class WeakNAS:
         done = history.done
         if len(history) < self.first or len(done) < FEWEST:
             wanted = min(n, max(self.first - len(history), 1))
-            return [Proposal(a, {"strategy": "weaknas", "step": "random"}) for a in history.sample(wanted, rng)]
+            return random_proposals("weaknas", history, wanted, rng)
         predictor = fitted(self.predictor, history.seed, Labels(done.archs, done.y))
         archs, score = ranked(predictor, candidates(history.space, history, self.draws, rng), history, rng)
         if not len(archs):  # nothing left, or nothing among the draws
-            return [Proposal(a, {"strategy": "weaknas", "step": "random"}) for a in history.sample(n, rng)]
+            return random_proposals("weaknas", history, n, rng)
         top = min(len(archs), max(self.top, n))
         return [
             Proposal(
