@@ -1,4 +1,4 @@
-# make run    sets everything up and runs the main job: a search of the real NAS-Bench-201 by quality tiers
+# make run    sets everything up and runs the main job: a search of the real NAS-Bench-201
 # make test   sets everything up and runs every check
 # On a machine where pip would take a CUDA build of torch, give the index of PyTorch's CPU wheels: make run TORCH_INDEX=...
 PYTHON ?= python3

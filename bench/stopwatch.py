@@ -9,7 +9,7 @@ from typing import Any
 
 from tierwise.harness.report import put_section
 from tierwise.harness.run import environment
-from tierwise.harness.sections import table as markdown  # noqa: F401  scripts take it from here
+from tierwise.harness.tables import table as markdown  # noqa: F401  scripts take it from here
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("TIERWISE_DATA", HERE.parent.parent / "shared" / "data"))

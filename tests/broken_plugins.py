@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import Any, Self
 
@@ -380,6 +380,13 @@ class Dividing(Plain):
         return super().ask(history, n, rng)
 
 
+class Nostalgic(Plain):
+    """Goes on in the space that it saw first."""
+
+    def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
+        return super().ask(replace(history, space=vars(self).setdefault("first", history.space)), n, rng)
+
+
 STRATEGIES: dict[str, Broken] = {
     "settings_are_frozen": Remembering,
     "equal_histories_give_equal_proposals": Counting,
@@ -393,6 +400,7 @@ STRATEGIES: dict[str, Broken] = {
     "restarts_change_nothing": Moody,
     "failures_do_not_stop_it": Fragile,
     "equal_results_do_not_stop_it": Dividing,
+    "steering_is_obeyed": Nostalgic,
 }
 
 

@@ -47,6 +47,16 @@ class Flat(Space):
         return Graphs(np.full((len(archs), 2), 4, dtype=np.uint8), edge_op, ("narrow", "wide", "deep", "layer"))
 
 
+class Grid(Space):
+    """Four choices of four options, every row a network of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("grid", [Choice(f"layer/{k}", ("a", "b", "c", "d")) for k in range(4)])
+
+    def graphs(self, archs: Architectures) -> Graphs:
+        return Graphs((archs.genes + 1).astype(np.uint8), np.zeros((len(archs), 4, 4), np.uint8), tuple("abcd"))
+
+
 class Unordered(Listed):
     """One to four layers of five widths, whose order does not matter: 125 members, most of many gene rows."""
 

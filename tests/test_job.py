@@ -11,7 +11,7 @@ import pytest
 
 from tierwise.architecture import Architecture
 from tierwise.errors import BadSetting
-from tierwise.job import LONGEST_ERROR, Job, as_metrics, check_evaluator, evaluate, job_seed
+from tierwise.job import LONGEST_ERROR, Job, as_metrics, check_budget, check_evaluator, evaluate, job_seed
 
 ARCH = Architecture("tiny", (1, 2, 3))
 JOB = Job(trial=3, seed=9)
@@ -56,6 +56,28 @@ def test_every_form_of_function_is_called_as_it_is_made(form: str):
 def test_what_can_never_be_called_is_refused_beforehand(wrong):
     with pytest.raises(BadSetting, match="architecture|f\\(arch\\)"):
         check_evaluator(wrong)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_cheap_evaluation_needs_a_function_that_is_told_of_it(form: str):
+    check_budget(FORMS[form], 0)
+    if form in ("one argument", "a setting with a default is not a job", "bound method"):
+        with pytest.raises(BadSetting, match="budget = 12.*job.budget"):
+            check_budget(FORMS[form], 12)
+    else:
+        check_budget(FORMS[form], 12)
+
+
+@pytest.mark.parametrize(("budgets", "said"), [((4, 36), "has, 4, 36"), ((), "none: every evaluation")])
+def test_a_cheap_evaluation_that_is_not_offered_is_refused(budgets, said):
+    def evaluator(arch, job):
+        return 1.0
+
+    evaluator.budgets = budgets
+    with pytest.raises(BadSetting, match=said):
+        check_budget(evaluator, 12)
+    for budget in (0, *budgets):
+        check_budget(evaluator, budget)
 
 
 @pytest.mark.parametrize(

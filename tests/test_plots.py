@@ -81,3 +81,26 @@ def test_without_matplotlib_the_error_names_the_extra(monkeypatch: pytest.Monkey
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(MissingExtra, match=r"tierwise\[plots\]"):
         importlib.import_module("tierwise.plots")
+
+
+def test_the_front_as_steps_with_its_knee() -> None:
+    cost = np.array([1.0, 2.0, 3.0, 4.0, 2.5, 3.5, 1.5])
+    value = np.array([86.0, 88.0, 90.0, 91.0, 85.5, 10.0, 85.0])
+    front = np.array([True, True, True, True, False, False, False])
+    ax = plots.trade_off(cost, value, front, 1, cost_label="Parameters (million)", value_label="accuracy (%)")
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["finished (1 more below)", "front", "knee"]
+    assert ax.get_title(loc="left") == "accuracy against Parameters"
+    grey, steps, dots, knee = (np.column_stack(line.get_data()).tolist() for line in ax.lines)
+    assert grey == [[2.5, 85.5], [1.5, 85.0]]
+    assert steps == [[1.0, 86.0], [2.0, 88.0], [3.0, 90.0], [4.0, 91.0], [4.0, 91.0]]
+    assert dots == [[1.0, 86.0], [2.0, 88.0], [3.0, 90.0], [4.0, 91.0]]
+    assert knee == [[2.0, 88.0]]
+    assert ax.get_ylim()[0] > 70
+    assert saved(ax)
+
+
+def test_steps_never_fall_and_one_result_is_a_front() -> None:
+    ax = plots.trade_off([1.0, 2.0, 3.0], [5.0, 4.0, 6.0], [True, True, True], -1)
+    assert np.asarray(ax.lines[1].get_ydata()).tolist() == [5.0, 5.0, 6.0, 6.0]
+    assert "knee" not in [t.get_text() for t in ax.get_legend().get_texts()]
+    assert saved(plots.trade_off([1.0], [2.0], [True], 0))

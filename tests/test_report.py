@@ -18,6 +18,7 @@ from tierwise.benchmarks.nasbench201 import load
 from tierwise.benchmarks.table import Table
 from tierwise.encodings.onehot import OneHot
 from tierwise.errors import BadSetting
+from tierwise.history import Prior
 from tierwise.report import write_report
 from tierwise.spaces.edges import Edges
 from tierwise.spaces.nasbench201 import NASBench201
@@ -226,3 +227,25 @@ def test_a_table_of_something_else_is_refused(tmp_path: Path, table: Table) -> N
     with pytest.raises(BadSetting, match="reward"):
         write_report(study, table, tmp_path / "r.html")
     assert not list(tmp_path.iterdir())
+
+
+def test_where_labels_come_from_and_who_steered(tmp_path: Path, table: Table) -> None:
+    earlier = table.space.at([100, 4_000])
+    prior = Prior(table.space.at(range(50)), np.arange(50.0), "runs/other.db")
+    study = Study(None, table.space, "auto", table, notes=NOTES, prior=prior)
+    study.include(earlier, table.metrics["accuracy"][[100, 4_000]], "earlier.csv")
+    study.steer("evaluate", architecture="nasbench201/3-3-3-1-3-3", who="<b>anna</b>")
+    study.steer("narrow", choice="cell/0-1", options=["nor_conv_3x3", "nor_conv_1x1"], who="bob")
+    study.steer("retract", row=2)
+    study.run(5)
+    page = read(write_report(study, table, tmp_path / "r.html", predictor=forest()))
+    assert "of them known before 2 results of earlier.csv" in page.text
+    assert "Prior labels 50 of another task, runs/other.db" in page.text
+    assert "--known earlier.csv --prior runs/other.db" in page.text
+    assert "not at all, its result was known before, from earlier.csv" in page.text
+    assert "How it was steered After 2 evaluations" in page.text
+    assert "<b>anna</b>: evaluate nasbench201/3-3-3-1-3-3 next" in page.text
+    assert "bob: look only where cell/0-1 is nor_conv_3x3 or nor_conv_1x1 (taken back by row 3)" in page.text
+    assert "somebody: row 2 is taken back" in page.text
+    assert "<b>anna</b> asked for it, steering row 1" in page.text
+    assert "which the line does not repeat" in page.text

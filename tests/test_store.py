@@ -146,7 +146,7 @@ def test_a_newer_schema_is_named(tmp_path: Path):
     begin(tmp_path / "study.db")
     edit(tmp_path / "study.db", "PRAGMA user_version = 7")
     for look in (lambda: Study(tmp_path / "study.db", **SETTINGS), lambda: open_study(tmp_path / "study.db")):
-        with pytest.raises(NewerSchema, match="schema 7, this one knows 1.; upgrade tierwise"):
+        with pytest.raises(NewerSchema, match="schema 7, this one knows 2.; upgrade tierwise"):
             look()
 
 

@@ -3,7 +3,7 @@
     from tierwise import Study, make
 
     data = make("benchmark", "nasbench201", dataset="cifar10")
-    study = Study("cells.db", data.space, "tiers", data)
+    study = Study("cells.db", data.space, "auto", data)
     study.run(150)
     print(study.best(5))
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from tierwise.job import Evaluator, Job
     from tierwise.predictor import Predictor, top
     from tierwise.registry import find, installed, make
+    from tierwise.shrinking import shrink
     from tierwise.space import Choice, Space
-    from tierwise.spaces.declared import load_space
+    from tierwise.spaces.declared import load_space, save_space
     from tierwise.study import Study
 
 _HOME = {
@@ -48,6 +49,8 @@ _HOME = {
     "installed": "registry",
     "load_space": "spaces.declared",
     "make": "registry",
+    "save_space": "spaces.declared",
+    "shrink": "shrinking",
     "top": "predictor",
 }
 __all__ = [
@@ -71,6 +74,8 @@ __all__ = [
     "installed",
     "load_space",
     "make",
+    "save_space",
+    "shrink",
     "top",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,12 @@ def fitted(predictor: str, seed: int, labels: Labels) -> Predictor:
 def random_proposals(strategy: str, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
     """At most `n` uniform ones that are fresh, as the strategy of this name gives before it knows or finds better."""
     return [Proposal(arch, {"strategy": strategy, "step": "random"}) for arch in history.sample(n, rng)]
+
+
+def as_labels(history: History, budget: int) -> History:
+    """The trials of one cheap budget as if they were full evaluations; whatever is known in full stays known."""
+    rung = history.cheap(budget)
+    return replace(rung, known=history.known.plus(rung.canon), budget=np.zeros_like(rung.budget))
 
 
 def candidates(space: Space, history: History, draws: int, rng: np.random.Generator) -> Architectures:

@@ -24,12 +24,15 @@ class Columns:
         self.whys: list[dict[str, Any]] = []
         self.told = 0
         self.seconds = 0.0
-        self.best: float | None = None
-        self._place: dict[int, int] = {}  # canonical key -> position
+        self.full = 0  # results of full evaluations
+        self.best: float | None = None  # of them
+        self.best_at = 0  # which of them it was, from 1
+        self._place: dict[int, int] = {}  # canonical key -> position, of full evaluations
         self._oldest = 0  # no position before this one is waiting
         self._genes = np.zeros((64, len(space.choices)), dtype=np.int16)
         self._state = np.zeros(64, dtype=np.uint8)
         self._canon = np.zeros(64, dtype=np.uint64)
+        self._budget = np.zeros(64, dtype=np.int64)
         self._ids = np.arange(64)
         self._metrics: dict[str, NDArray[np.float64]] = {}
         self.add(rows, [Architecture.parse(f"{space.name}/{row.genes}") for row in rows])
@@ -83,7 +86,9 @@ class Columns:
                 raise ValueError(f"trial {row.id} has {len(arch.genes)} genes, the space {self._genes.shape[1]}")
             self._genes[at] = arch.genes
             self._canon[at] = row.canon
-            self._place[row.canon] = at
+            self._budget[at] = row.budget
+            if not row.budget:
+                self._place[row.canon] = at
             self.rows.append(row)
             self.whys.append(row.why)
 
@@ -95,14 +100,16 @@ class Columns:
             self._state[at] = STATES.index(row.state)
             if row.told is not None:
                 self.told += 1
+                self.full += not row.budget
                 self.seconds += row.seconds
             for name, value in row.metrics.items():
                 if name not in self._metrics:
                     self._metrics[name] = np.full(len(self._state), np.nan)
                 self._metrics[name][at] = value
-            if row.state == "done" and self.objective in row.metrics:
+            if row.state == "done" and not row.budget and self.objective in row.metrics:
                 value = row.metrics[self.objective]
-                self.best = value if self.best is None else max(self.best, value)
+                if self.best is None or value > self.best:
+                    self.best, self.best_at = value, self.full
 
     def _grow(self, n: int) -> None:
         """Room for `n` rows: doubled, so that adding is cheap on average."""
@@ -112,6 +119,7 @@ class Columns:
         self._genes = np.concatenate([self._genes, np.zeros((more, self._genes.shape[1]), np.int16)])
         self._state = np.concatenate([self._state, np.zeros(more, np.uint8)])
         self._canon = np.concatenate([self._canon, np.zeros(more, np.uint64)])
+        self._budget = np.concatenate([self._budget, np.zeros(more, np.int64)])
         self._ids = np.arange(len(self._state))
         self._metrics = {k: np.concatenate([v, np.full(more, np.nan)]) for k, v in self._metrics.items()}
 
@@ -119,7 +127,7 @@ class Columns:
         """One row as a value."""
         row = self.rows[position]
         arch = Architecture(self.space.name, tuple(self._genes[position].tolist()))
-        return Trial(row.id, arch, row.state, row.why, row.metrics, row.error)
+        return Trial(row.id, arch, row.state, row.why, row.metrics, row.error, row.budget)
 
     def history(self, seed: int, total: int, limits: Mapping[str, Limit], costs: Mapping[str, Any]) -> History:
         """The columns as they are now; what a later result would change is copied."""
@@ -132,6 +140,7 @@ class Columns:
             archs=self.archs,
             state=self.state.copy(),
             canon=self._canon[:n],
+            budget=self._budget[:n],
             metrics={name: column[:n].copy() for name, column in self._metrics.items()},
             ids=self._ids[:n],
             whys=self.whys,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures
+from tierwise.errors import BadSetting
 from tierwise.space import Space
 
 WAITING, DONE, FAILED = 0, 1, 2
@@ -21,10 +22,11 @@ Limit = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One architecture to evaluate, and the reason, which the study keeps."""
+    """One architecture to evaluate, and the reason, which the study keeps. budget: of a cheap evaluation, 0 in full."""
 
     arch: Architecture
     why: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    budget: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,12 @@ class Trial:
     why: Mapping[str, JSON]
     metrics: Mapping[str, float]
     error: str | None = None
+    budget: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The networks that a study has, as a set that costs nothing to take and never changes.
+    """The networks that a study has in full, as a set that costs nothing to take and never changes.
 
     place: canonical key -> position in the study; it grows with the study, those from `n` on do not count.
     more: keys beside those of the study.
@@ -66,11 +69,26 @@ class Known:
         return replace(self, more=self.more | frozenset(keys.tolist()))
 
 
+class Prior:
+    """Labels of another task in the same space: another data set, or cheaper trainings.
+
+    archs (n), y (n,) higher better; source: where they are from. Its labels are counted, and are no trials.
+    """
+
+    def __init__(self, archs: Architectures, y: Any, source: str):
+        self.archs, self.y, self.source = archs, np.asarray(y, dtype=np.float64), source
+        if self.y.shape != (len(archs),) or not np.isfinite(self.y).all() or not len(archs):
+            raise BadSetting(f"prior from {source}", self.y.shape, f"({len(archs)},) finite labels, one at least")
+
+    def __len__(self) -> int:
+        return len(self.archs)
+
+
 class Strategy(Protocol):
     """What to evaluate next: a frozen dataclass of settings, a pure function of the history, no memory."""
 
     def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-        """At most `n` proposals, each ``history.fresh``; none when there is nothing left to propose."""
+        """At most `n` proposals, each ``history.fresh`` (of its budget); none when there is nothing left to propose."""
         ...
 
 
@@ -82,7 +100,9 @@ class History:
     archs (n), state uint8 (n), metrics: name -> float (n), NaN where absent.
     ids: (n) positions in the study; whys: one dict for every trial of the study, at its position.
     canon: uint64 (n) canonical keys. known: those of the whole study, whichever rows these are.
-    costs: limited quantity -> function of a batch. limits: name -> (least, most).
+    budget: int64 (n) of cheap evaluations, such as epochs; 0 is a full one, and only these are labels.
+    costs: limited quantity -> function of a batch. limits: name -> (least, most). against: names in `costs` of which
+    less is better: the search is for the front of the objective against them. prior: what another task has taught.
     """
 
     space: Space
@@ -98,8 +118,13 @@ class History:
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
     costs: Mapping[str, Callable[[Architectures], NDArray[Any]]] = field(default_factory=dict[str, Any])
     known: Known = None  # type: ignore[assignment]  # filled in from `canon` where it is not given
+    budget: NDArray[np.int64] = None  # type: ignore[assignment]  # all full where it is not given
+    against: tuple[str, ...] = ()
+    prior: Prior | None = None
 
     def __post_init__(self) -> None:
+        if self.budget is None:  # pyright: ignore[reportUnnecessaryComparison]
+            object.__setattr__(self, "budget", np.zeros(len(self.canon), dtype=np.int64))
         if self.known is None:  # pyright: ignore[reportUnnecessaryComparison]
             object.__setattr__(self, "known", Known.of(self.canon))
 
@@ -122,19 +147,24 @@ class History:
             archs=self.archs[keep],
             state=self.state[keep],
             canon=self.canon[keep],
+            budget=self.budget[keep],
             metrics={name: column[keep] for name, column in self.metrics.items()},
             ids=self.ids[keep],
         )
 
     @property
     def done(self) -> History:
-        """The trials with a result."""
-        return self.rows(self.state == DONE)
+        """The trials with a result of a full evaluation: the labels."""
+        return self.rows((self.state == DONE) & (self.budget == 0))
 
     @property
     def running(self) -> History:
-        """The trials asked for and not yet told."""
-        return self.rows(self.state == WAITING)
+        """The full evaluations asked for and not yet told."""
+        return self.rows((self.state == WAITING) & (self.budget == 0))
+
+    def cheap(self, budget: int) -> History:
+        """The trials of one budget, whatever their state."""
+        return self.rows(self.budget == budget)
 
     def best(self, k: int = 1) -> History:
         """The `k` best finished trials, best first; the earlier wins a tie."""
@@ -149,12 +179,17 @@ class History:
             mask &= (value >= least) & (value <= most)
         return mask
 
-    def fresh(self, archs: Architectures) -> NDArray[np.bool_]:
-        """(n,) feasible, not the same network as any trial, and not the same as an earlier row of `archs`."""
+    def fresh(self, archs: Architectures, budget: int = 0) -> NDArray[np.bool_]:
+        """(n,) feasible, and not the same network as a trial of this budget or as an earlier row of `archs`.
+
+        What is known in full is nothing that a cheap evaluation could still tell of.
+        """
         keys = self.space.canonical(archs)
         _, first = np.unique(keys, return_index=True)
         mask = np.zeros(len(archs), dtype=bool)
         mask[first] = True
+        if budget:
+            mask &= ~np.isin(keys, self.canon[self.budget == budget])
         return mask & ~self.known.has(keys) & self.feasible(archs)
 
     def why(self, row: int) -> Mapping[str, JSON]:
@@ -174,21 +209,22 @@ class History:
             state=np.concatenate([self.state, np.full(n, WAITING, np.uint8)]),
             canon=np.concatenate([self.canon, keys]),
             known=self.known.plus(keys),
+            budget=np.concatenate([self.budget, np.zeros(n, np.int64)]),
             metrics={name: np.concatenate([column, np.full(n, np.nan)]) for name, column in self.metrics.items()},
             ids=np.concatenate([self.ids, np.full(n, -1)]),
         )
 
-    def sample(self, n: int, rng: np.random.Generator) -> Architectures:
+    def sample(self, n: int, rng: np.random.Generator, budget: int = 0) -> Architectures:
         """At most `n` fresh architectures, uniform over the gene rows; fewer when the space runs dry."""
         found = self.space.sample(0, rng)
         for _ in range(20):
             more = np.concatenate([found.genes, self.space.sample(2 * n + 10, rng).genes])
             found = Architectures(self.space, more)
-            found = found[np.flatnonzero(self.fresh(found))[:n]]
+            found = found[np.flatnonzero(self.fresh(found, budget))[:n]]
             if len(found) == n:
                 return found
         if self.space.size > LARGEST_SWEEP:
             return found
         every = self.space.enumerate()
         every = every[rng.permutation(len(every))]
-        return every[np.flatnonzero(self.fresh(every))[:n]]
+        return every[np.flatnonzero(self.fresh(every, budget))[:n]]

@@ -23,19 +23,21 @@ class Job:
     """What an evaluator is told beside the architecture.
 
     trial: row of the study. seed: of this evaluation, from study seed and trial alone.
-    attempt: 1, or more after a crash.
+    attempt: 1, or more after a crash. budget: of a cheap evaluation, such as its epochs; 0 asks for the full one.
     """
 
     trial: int
     seed: int
     attempt: int = 1
+    budget: int = 0
 
 
 class Evaluator(Protocol):
     """Any function of an architecture and a job, giving numbers by name; one argument is enough.
 
     A metric called ``seconds`` drives the clock of the study (a table's recorded training time).
-    NaN means not measured. It may have ``many(archs, seeds) -> name -> (n,) column`` for whole batches,
+    NaN means not measured. It may have ``many(archs, seeds) -> name -> (n,) column`` for whole batches (with a third
+    argument ``budget`` for cheap ones), ``budgets`` (which cheap ones it has; without it any is asked for),
     ``known(name, archs) -> (n,) | None`` for costs known before any evaluation, and ``space``.
     """
 
@@ -130,3 +132,17 @@ def check_evaluator(function: object) -> None:
     needed, _ = arguments(function)
     if needed not in (1, 2):
         raise BadSetting("evaluator", f"{function!r} of {needed} arguments", "f(arch) or f(arch, job)")
+
+
+def check_budget(evaluator: Callable[..., Any], budget: int) -> None:
+    """Raises BadSetting for a cheap evaluation that the evaluator has not, or would answer by a full one."""
+    if not budget:
+        return
+    needed, by_name = arguments(evaluator)
+    if needed < 2 and not by_name:
+        allowed = "0, a full evaluation, of a function of the architecture alone; f(arch, job) may heed job.budget"
+        raise BadSetting("budget", budget, allowed)
+    budgets = getattr(evaluator, "budgets", None)
+    if budgets is not None and budget not in budgets:
+        named = ", ".join(map(str, budgets)) or "none: every evaluation of it is a full one"
+        raise BadSetting("budget", budget, f"what the evaluator has, {named}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import itertools
 import signal
 import threading
 import time
@@ -16,47 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.columns import Columns
-from tierwise.errors import BadSetting, TierwiseError, WorkerDied
-from tierwise.job import Job, Outcome, as_metrics, error_text, evaluate, job_seed
+from tierwise.errors import TierwiseError, WorkerDied
+from tierwise.goal import Reasons
+from tierwise.job import Job, Outcome, as_metrics, check_budget, error_text, evaluate, job_seed
 
 Order = Literal["arrived", "asked"]
-Reasons = dict[str, Any]
+BATCH = 10  # trials that wait at once, where neither `batch` nor the number of workers says otherwise
 
 
-@dataclass(frozen=True)
-class Goal:
-    """When to stop: finished trials, seconds spent, a value of the objective reached. Raises BadSetting."""
-
-    trials: int
-    seconds: float | None
-    target: float | None
-
-    def __post_init__(self) -> None:
-        at_least_one(trials=self.trials)
-        if self.seconds is not None and not self.seconds > 0:
-            raise BadSetting("seconds", self.seconds, "more than 0")
-        if self.target is not None and math.isnan(self.target):
-            raise BadSetting("target", self.target, "a number")
-
-    def reasons(self, columns: Columns, interrupted: threading.Event) -> Reasons:
-        """Why to stop now; empty while there is no reason."""
-        reasons: Reasons = {}
-        if interrupted.is_set():
-            reasons["interrupted"] = True
-        if columns.told >= self.trials:
-            reasons["trials"] = columns.told
-        if self.seconds is not None and columns.seconds >= self.seconds:
-            reasons["seconds"] = columns.seconds
-        if self.target is not None and columns.best is not None and columns.best >= self.target:
-            reasons["target"] = columns.best
-        return reasons
-
-
-def at_least_one(**settings: Any) -> None:
-    """Raises BadSetting for the first that is not a whole number of 1 or more."""
-    for name, value in settings.items():
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise BadSetting(name, value, "a whole number, 1 or more")
+def room(engine: Executor, batch: int | None, order: Order) -> tuple[int, int]:
+    """How many trials wait at once, and how many of them are evaluated at once."""
+    slots: int = getattr(engine, "workers", 0)  # an engine that does not say gets the whole batch
+    alone = getattr(engine, "here", False) or order == "asked" or not slots
+    size = batch if batch is not None else (BATCH if alone else slots)
+    return size, slots or size
 
 
 @dataclass
@@ -94,7 +67,7 @@ class Loop:
         while not (stop := reasons()):
             self._fill()
             if not (self.queue or self.flying or self.landed):
-                return {"exhausted": "the strategy has nothing new to propose"}
+                return reasons() or {"exhausted": "the strategy has nothing new to propose"}  # somebody may say stop
             self._start()
             self._land()
         while self.flying or self.landed:
@@ -123,11 +96,15 @@ class Loop:
             self.queue += range(before, len(columns))
 
     def _start(self) -> None:
-        """Submit what there are free slots for; all of it, where the evaluator has columns."""
+        """Submit what there are free slots for; all of it, where the evaluator has columns. Raises BadSetting."""
+        for budget in {self.columns.rows[position].budget for position in self.queue}:
+            check_budget(self.evaluator, budget)  # it would fail every row of this budget, or fool the study
         many = getattr(self.evaluator, "many", None)
         if many is not None and getattr(self.engine, "here", False) and self.queue:
             positions, self.queue = self.queue, []
-            self.landed.update(zip(positions, self._many(many, positions), strict=True))
+            for _, alike in itertools.groupby(positions, lambda position: self.columns.rows[position].budget):
+                batch = list(alike)
+                self.landed.update(zip(batch, self._many(many, batch), strict=True))
         while self.queue and len(self.flying) < self.slots:
             position = self.queue.pop(0)
             arch = self.columns.archs[position]
@@ -136,14 +113,16 @@ class Loop:
             ] = [position]
 
     def _job(self, position: int) -> Job:
-        return Job(position + 1, job_seed(self.seed, position + 1), self.columns.rows[position].attempt)
+        row = self.columns.rows[position]
+        return Job(position + 1, job_seed(self.seed, position + 1), row.attempt, row.budget)
 
     def _many(self, many: Callable[..., Mapping[str, NDArray[Any]]], positions: list[int]) -> list[Outcome]:
         """A whole batch in one look-up; where that fails, one by one, so that only the rows at fault fail."""
         archs, started = self.columns.archs[np.array(positions)], time.time()
         jobs = [self._job(position) for position in positions]
         try:
-            table = many(archs, [job.seed for job in jobs])
+            budget = (jobs[0].budget,) if jobs[0].budget else ()
+            table = many(archs, [job.seed for job in jobs], *budget)
             rows = [{name: column[i] for name, column in table.items()} for i in range(len(positions))]
         except (Exception, SystemExit):  # noqa: BLE001  a stranger's function; the single calls below keep its error
             return [

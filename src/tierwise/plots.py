@@ -173,6 +173,52 @@ def rank_agreement(
         return ax
 
 
+def trade_off(
+    cost: ArrayLike,
+    value: ArrayLike,
+    front: ArrayLike,
+    knee: int,
+    *,
+    cost_label: str = "latency",
+    value_label: str = "accuracy",
+    ax: Axes | None = None,
+) -> Axes:
+    """Value against cost of every result, and the front of the best as steps.
+
+    cost, value: (n,), a value higher better, a cost lower. front: (n,) which rows are in the front, one at least; with
+    further costs some of them lie below the steps. knee: the row that is labelled so, or -1.
+    Values far below the upper half of the front are cut off, and counted in the legend.
+    """
+    x, y = np.asarray(cost, dtype=np.float64), np.asarray(value, dtype=np.float64)
+    best = np.asarray(front, dtype=np.bool_)
+    with rc_context(STYLE):
+        ax = _axes(ax)
+        shown = (y >= _lowest_shown(y, best)) | (np.arange(len(y)) == knee)
+        hidden = int((~shown).sum())
+        label = "finished" + (f" ({hidden:,} more below)" if hidden else "")
+        ax.plot(x[shown & ~best], y[shown & ~best], "o", color=QUIET, alpha=0.5, ms=4, mew=0, label=label)
+        order = np.flatnonzero(best)[np.lexsort((y[best], x[best]))]
+        ends = np.append(x[order], x.max()), np.maximum.accumulate(np.append(y[order], y[best].max()))
+        ax.step(*ends, where="post", color=FIND, lw=1.6)
+        ax.plot(x[shown & best], y[shown & best], "o", color=FIND, ms=6, mew=0, label="front", zorder=4)
+        if knee >= 0:
+            ax.plot(x[knee], y[knee], "o", mfc="none", mec=MARK, mew=1.8, ms=11, label="knee", zorder=5)
+        for column, limits in ((x[shown], ax.set_xlim), (y[shown], ax.set_ylim)):
+            room = 0.05 * (float(np.ptp(column)) or 1.0)
+            limits(float(column.min()) - room, float(column.max()) + room)
+        named = [label.split(" (")[0] for label in (value_label, cost_label)]
+        ax.set(xlabel=cost_label, ylabel=value_label, title=" against ".join(named))
+        ax.grid(color=QUIET, alpha=0.25, lw=0.6)
+        ax.legend(loc="lower right")
+        return ax
+
+
+def _lowest_shown(values: Column, front: NDArray[np.bool_]) -> float:
+    """Three times farther below the best than the middle of the front is."""
+    best = float(values[front].max())
+    return best - 3 * (best - float(np.median(values[front])))
+
+
 def _density(values: Column, at: Column) -> Column:
     """A smooth density of `values`, scaled to a highest point of 1; flat where they do not vary."""
     if len(values) < 2 or np.ptp(values) == 0:

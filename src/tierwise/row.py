@@ -13,7 +13,7 @@ import numpy as np
 
 from tierwise.architecture import Architecture
 
-COLUMNS = "id, genes, canon, why, state, attempt, seen, told, metrics, error, asked, started, ended"
+COLUMNS = "id, genes, canon, budget, why, state, attempt, seen, told, metrics, error, asked, started, ended"
 
 
 @dataclass(slots=True)
@@ -23,6 +23,7 @@ class Row:
     id: int
     genes: str
     canon: int
+    budget: int
     why: dict[str, Any]
     state: str
     attempt: int
@@ -40,21 +41,23 @@ class Row:
         return self.metrics.get("seconds", (self.ended or 0.0) - (self.started or 0.0))
 
 
-def asked(position: int, arch: Architecture, canon: int, why: Mapping[str, Any], seen: int) -> Row:
+def asked(position: int, arch: Architecture, canon: int, why: Mapping[str, Any], seen: int, budget: int = 0) -> Row:
     """The row of a new trial, waiting; its reason as JSON, where NaN, which JSON does not know, is null."""
 
     def plain(value: object) -> object:
         return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
 
     reason = json.loads(json.dumps(dict(why), default=plain), parse_constant=lambda _: None)
-    return Row(position, arch.gene_text, canon, reason, "waiting", 1, seen, None, {}, None, time.time(), None, None)
+    return Row(
+        position, arch.gene_text, canon, budget, reason, "waiting", 1, seen, None, {}, None, time.time(), None, None
+    )
 
 
 def to_stored(row: Row) -> tuple[Any, ...]:
     """The values of ``COLUMNS``."""
     why, metrics = json.dumps(row.why), json.dumps(row.metrics)
     return (
-        row.id, row.genes, f"{row.canon:016x}", why, row.state, row.attempt, row.seen, row.told, metrics,
+        row.id, row.genes, f"{row.canon:016x}", row.budget, why, row.state, row.attempt, row.seen, row.told, metrics,
         row.error, row.asked, row.started, row.ended,
     )  # fmt: skip
 
@@ -62,7 +65,7 @@ def to_stored(row: Row) -> tuple[Any, ...]:
 def from_stored(values: tuple[Any, ...], position: int) -> Row:
     """The row at `position` (from 1) of a file that anybody may have edited. Raises ValueError, TypeError."""
     row: Any = Row(*values)  # of whatever types the file has
-    row.canon, row.why, row.metrics = int(values[2], 16), json.loads(values[3]), json.loads(values[8])
+    row.canon, row.why, row.metrics = int(values[2], 16), json.loads(values[4]), json.loads(values[9])
     _require(row.id == position, f"its id is {row.id}, but it is row {position}: rows are missing")
     _require(isinstance(row.genes, str), "genes are not text")
     _require(0 <= row.canon < 2**64, "canonical key of more than 64 bits")
@@ -70,6 +73,7 @@ def from_stored(values: tuple[Any, ...], position: int) -> Row:
     _require(row.state in ("waiting", "done", "failed"), f"state {row.state!r}")
     _require((row.told is None) == (row.state == "waiting"), f"state {row.state}, told {row.told}")
     for name, value in (
+        ("budget", row.budget),
         ("attempt", row.attempt),
         ("seen", row.seen),
         ("told", 0 if row.told is None else row.told),

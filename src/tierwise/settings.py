@@ -7,15 +7,16 @@ import math
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tierwise import registry
-from tierwise.architecture import Architectures
-from tierwise.errors import BadSetting, WrongStudy
-from tierwise.history import Limit
+from tierwise.architecture import Architecture, Architectures
+from tierwise.errors import BadSetting, NotAStudy, TierwiseError, WrongStudy
+from tierwise.history import Limit, Prior
 from tierwise.space import Space
 from tierwise.store import Store
 
@@ -29,6 +30,8 @@ def describe(
     seed: int,
     strategy: object,
     notes: Mapping[str, Any],
+    against: Sequence[str] = (),
+    prior: Prior | None = None,
 ) -> dict[str, Any]:
     """The settings by name, as JSON."""
     settings = {
@@ -41,6 +44,8 @@ def describe(
         "seed": seed,
         "strategy": _ADDRESS.sub("", repr(strategy)),
         "notes": dict(notes),
+        "against": list(against),
+        **({} if prior is None else {"prior": _as_json(prior)}),
     }
     try:
         return json.loads(json.dumps(settings))
@@ -54,9 +59,26 @@ def _digest(space: Space) -> str:
     return f"{len(members)} of checksum {zlib.crc32(members.tobytes()):08x}"
 
 
-def agree(store: Store, mine: dict[str, Any]) -> None:
-    """A new file takes these settings; an old one must have the same. Raises WrongStudy."""
-    stored = store.settle(mine)
+def _as_json(prior: Prior) -> dict[str, Any]:
+    return {"source": prior.source, "genes": [a.gene_text for a in prior.archs], "y": prior.y.tolist()}
+
+
+def stored_prior(settings: Mapping[str, Any], space: Space, path: Path | None) -> Prior | None:
+    """What a study was begun with. Raises NotAStudy."""
+    stored = settings.get("prior")
+    if stored is None:
+        return None
+    try:
+        archs = Architectures.of([Architecture.parse(f"{space.name}/{text}") for text in stored["genes"]], space)
+        space.check(archs)
+        return Prior(archs, stored["y"], stored["source"])
+    except (KeyError, TypeError, ValueError, TierwiseError) as error:
+        raise NotAStudy(path or "study in memory", f"its prior labels are damaged ({error}); restore a copy") from error
+
+
+def agree(store: Store, mine: dict[str, Any]) -> dict[str, Any]:
+    """A new file takes these settings; an old one must have the same; those that hold. Raises WrongStudy."""
+    stored = {"against": []} | store.settle(mine)
     for key, value in mine.items():
         if stored.get(key) != value:
             raise WrongStudy(
@@ -64,6 +86,7 @@ def agree(store: Store, mine: dict[str, Any]) -> None:
                 f"is a study with {key} {_short(stored.get(key))}, not {_short(value)}; "
                 f"give the same {key} to go on, or another path for a new study",
             )
+    return stored
 
 
 def _short(value: object) -> str:

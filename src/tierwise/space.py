@@ -50,9 +50,12 @@ class Space(ABC):
     def __init__(self, name: str, choices: Sequence[Choice]):
         self.name = name
         self.choices = tuple(choices)
-        width = max(len(c.options) for c in self.choices)
-        self.allowed: NDArray[np.bool_] = np.array([[o < len(c.options) for o in range(width)] for c in self.choices])
+        self.allowed: NDArray[np.bool_] = self._every_option()
         self._cache: dict[str, Any] = {}
+
+    def _every_option(self) -> NDArray[np.bool_]:
+        width = max(len(c.options) for c in self.choices)
+        return np.array([[o < len(c.options) for o in range(width)] for c in self.choices])
 
     # ---- what a space must or may give -------------------------------------------------------------------
 
@@ -205,10 +208,18 @@ class Space(ABC):
         allowed[gene, : len(options)] &= np.array([o in keep for o in options])
         if not allowed[gene].any():
             raise BadSetting(f"narrow {path}", sorted(keep), "at least one option that is still allowed")
-        smaller = copy.copy(self)
-        smaller.allowed = allowed
-        smaller._cache = {name: value for name, value in self._cache.items() if name == "keys"}  # keys do not change
-        return smaller
+        return self._allowing(allowed)
+
+    def _allowing(self, allowed: NDArray[np.bool_]) -> Self:
+        other = copy.copy(self)
+        other.allowed = allowed
+        other._cache = {name: value for name, value in self._cache.items() if name == "keys"}  # keys do not change
+        return other
+
+    @property
+    def origin(self) -> Space:
+        """The space that this one was narrowed from, or is a part of; itself where it is whole."""
+        return self._allowing(self._every_option()) if self.narrowed else self
 
     @property
     def narrowed(self) -> bool:

@@ -12,21 +12,21 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tierwise.errors import CannotWrite, NewerSchema, NotAStudy, StudyLocked
+from tierwise.errors import CannotWrite, NewerSchema, NotAStudy, StudyLocked, TierwiseError
 from tierwise.row import COLUMNS, Row, from_stored, to_stored
+from tierwise.steering import Steer, from_file
 
 APPLICATION = 0x74696572  # "tier"
-SCHEMA = 1
-CREATE = (
-    "CREATE TABLE study (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    """CREATE TABLE trial (
+SCHEMA = 2
+TRIAL = """CREATE TABLE trial (
     id INTEGER PRIMARY KEY,          -- order of asking, from 1
     genes TEXT NOT NULL,             -- "3-0-2-1-3-3"
-    canon TEXT NOT NULL UNIQUE,      -- canonical key of the network, hexadecimal
+    canon TEXT NOT NULL,             -- canonical key of the network, hexadecimal
+    budget INTEGER NOT NULL,         -- of a cheap evaluation, such as its epochs; 0 is the full one
     why TEXT NOT NULL,               -- JSON: the strategy's reason
     state TEXT NOT NULL,             -- waiting, done, failed
     attempt INTEGER NOT NULL,        -- 1, or more after a crash
@@ -34,11 +34,35 @@ CREATE = (
     told INTEGER UNIQUE,             -- order of telling, from 1
     metrics TEXT NOT NULL,           -- JSON: numbers by name
     error TEXT,
-    asked REAL NOT NULL, started REAL, ended REAL   -- seconds since the epoch
-)""",
-    f"PRAGMA application_id = {APPLICATION}",
-    f"PRAGMA user_version = {SCHEMA}",
+    asked REAL NOT NULL, started REAL, ended REAL,  -- seconds since the epoch
+    UNIQUE (canon, budget)
+)"""
+STEER = """CREATE TABLE steer (
+    id INTEGER PRIMARY KEY,          -- order of writing, from 1
+    time REAL NOT NULL,              -- seconds since the epoch
+    who TEXT NOT NULL,
+    after INTEGER NOT NULL,          -- how many results there were
+    kind TEXT NOT NULL,
+    what TEXT NOT NULL               -- JSON: the fields of its kind
+)"""
+VERSION = (f"PRAGMA application_id = {APPLICATION}", f"PRAGMA user_version = {SCHEMA}")
+CREATE = (
+    "CREATE TABLE study (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    TRIAL,
+    STEER,
+    *VERSION,
 )
+_OLD = "id, genes, canon, why, state, attempt, seen, told, metrics, error, asked, started, ended"
+UPGRADE = {  # from schema -> statements that give the present one
+    1: (
+        "ALTER TABLE trial RENAME TO trial1",
+        TRIAL,
+        f"INSERT INTO trial (budget, {_OLD}) SELECT 0, {_OLD} FROM trial1",
+        "DROP TABLE trial1",
+        STEER,
+        *VERSION,
+    )
+}
 LOCK_WAIT = 10.0  # seconds to wait for another program's transaction
 NO_WRITING = (sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
@@ -121,6 +145,10 @@ class Store:
                 self._name,
                 f"written by a later tierwise (schema {version}, this one knows {SCHEMA}); upgrade tierwise",
             )
+        if self._cut_short():
+            raise NotAStudy(self._name, "damaged (the end of the file is missing); restore a copy")
+        if version in UPGRADE:
+            self._upgrade(version, create)
         if create:
             self._db.execute("PRAGMA synchronous = NORMAL")
             found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -142,6 +170,27 @@ class Store:
             if self._empty():  # still, now that nobody else can begin it
                 for statement in CREATE:
                     self._db.execute(statement)
+
+    def _cut_short(self) -> bool:
+        """Whether the last page is not whole, which SQLite itself takes for zeros, and no log makes up for it."""
+        if self.path is None or not self.path.exists():
+            return False
+        log = self.path.with_name(self.path.name + "-wal")
+        logged = log.exists() and log.stat().st_size > 0
+        return not logged and self.path.stat().st_size % self._db.execute("PRAGMA page_size").fetchone()[0] > 0
+
+    def _upgrade(self, version: int, create: bool) -> None:
+        """An older file gets the present tables, all or none; to look at one, a copy of it does."""
+        if not create:
+            if self._copy is None and self.path is not None:
+                self._db.close()
+                self._db = self._connect_copy(self.path.absolute())
+            self._db.execute("PRAGMA query_only = OFF")
+        with self._transaction() as db:
+            if db.execute("PRAGMA user_version").fetchone()[0] == version:  # nobody else was faster
+                for statement in UPGRADE[version]:
+                    db.execute(statement)
+        self._db.execute(f"PRAGMA query_only = {'OFF' if create else 'ON'}")
 
     def _empty(self) -> bool:
         return not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -261,6 +310,29 @@ class Store:
             ).rowcount
             if changed != len(rows):
                 raise StudyLocked(self._name, "was changed by another driver (a trial waits no more); open it again")
+
+    # ---- steering ------------------------------------------------------------------------------------------
+
+    def steering(self) -> list[Steer]:
+        """Every steering row, in the order of writing. Raises NotAStudy for a broken one."""
+        with self._errors():
+            stored = self._db.execute("SELECT id, time, who, after, kind, what FROM steer ORDER BY id").fetchall()
+        try:
+            return [from_file(values, position) for position, values in enumerate(stored, start=1)]
+        except (TierwiseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise NotAStudy(self._name, f"its steering is damaged ({error}); restore a copy") from error
+
+    def steer(
+        self, who: str, after: int, kind: str, what: Mapping[str, Any], check: Callable[[list[Steer]], None]
+    ) -> int:
+        """A new steering row, if `check` does not refuse all rows together; its number."""
+        with self._transaction() as db:
+            rows = self.steering()
+            new = Steer(len(rows) + 1, time.time(), who, after, kind, what)
+            check([*rows, new])
+            values = (new.id, new.time, who, after, kind, json.dumps(dict(what)))
+            db.execute("INSERT INTO steer VALUES (?, ?, ?, ?, ?, ?)", values)
+        return new.id
 
     def close(self) -> None:
         """Fold the log into the file and let go of it."""

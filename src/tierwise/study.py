@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import time
-import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tierwise import registry
-from tierwise.architecture import Architecture, Architectures
+from tierwise.architecture import Architectures
+from tierwise.asking import new_rows, steered_proposals
 from tierwise.columns import Columns
-from tierwise.errors import BadArchitecture, BadSetting, NotAStudy
-from tierwise.history import History, Proposal, Strategy, Trial
+from tierwise.errors import BadArchitecture, BadSetting, NotAStudy, TierwiseError
+from tierwise.goal import Goal, Reasons, at_least_one
+from tierwise.history import History, Prior, Proposal, Strategy, Trial
 from tierwise.job import Evaluator, Outcome, as_metrics, check_evaluator
 from tierwise.lock import driver_lock
-from tierwise.loop import Goal, Loop, Order, Reasons, at_least_one, interruptible
-from tierwise.row import Row, asked
-from tierwise.settings import agree, as_limit, cost, describe
+from tierwise.loop import BATCH, Loop, Order, interruptible, room
+from tierwise.pareto import goals_of, non_dominated
+from tierwise.row import Row
+from tierwise.settings import agree, as_limit, cost, describe, stored_prior
 from tierwise.space import Space
+from tierwise.steering import Steer, Steering, checked
 from tierwise.store import Store
 
 Progress = Callable[["Study"], None]
-BATCH = 10  # trials that wait at once, where neither `batch` nor the number of workers says otherwise
 
 
 class Study:
@@ -36,6 +39,8 @@ class Study:
     path: the file; None keeps the study in memory. space, strategy: objects or registered names.
     evaluator: a function of an architecture (and a Job) giving numbers by name, or a benchmark.
     maximize: the metric to maximise. limits: name -> most, or (least, most), of a cost known beforehand.
+    against: costs known beforehand of which less is better; the search is then for the front, see ``front``.
+    prior: labels of another task, for strategies that can learn from them; kept in the file, counted, no trials.
     Run the same line again to go on after any interruption. Raises StudyError, UnknownName, BadSetting.
     """
 
@@ -43,11 +48,13 @@ class Study:
         self,
         path: str | Path | None,
         space: Space | str,
-        strategy: Strategy | str = "tiers",
+        strategy: Strategy | str = "auto",
         evaluator: Evaluator | Callable[..., Any] | None = None,
         *,
         maximize: str = "accuracy",
         limits: Mapping[str, float | tuple[float, float]] | None = None,
+        against: Sequence[str] = (),
+        prior: Prior | None = None,
         seed: int = 0,
         notes: Mapping[str, Any] | None = None,
     ):
@@ -56,18 +63,22 @@ class Study:
         self.evaluator, self.objective, self.seed = evaluator, maximize, int(seed)
         if self.seed < 0:
             raise BadSetting("seed", seed, "0 or more")
+        if prior is not None and not getattr(self.strategy, "learns_prior", False):
+            allowed = "none with this strategy, which learns from labels of this very task alone; auto learns from both"
+            raise BadSetting("prior", prior.source, allowed)
         self.limits = {name: as_limit(name, value) for name, value in (limits or {}).items()}
-        self._costs = {name: cost(name, self.space, evaluator) for name in self.limits}
+        self.against = tuple(against)
+        self._costs = {name: cost(name, self.space, evaluator) for name in (*self.limits, *self.against)}
         self.total = 0
         self._drives = self._stale = False
         self._store = Store(None if path is None else Path(path), create=True)
         self.path = self._store.path
         try:
-            agree(
-                self._store,
-                describe(self.space, maximize, self.limits, self.seed, self.strategy, notes or {}),
-            )
+            settled = self.limits, self.seed, self.strategy, notes or {}, self.against, prior
+            mine = describe(self.space, maximize, *settled)
+            self.prior = stored_prior(agree(self._store, mine), self.space, self.path)
             self._columns = self._load()
+            self.steering()  # what cannot be obeyed is said now
         except BaseException:
             self.close()
             raise
@@ -103,13 +114,64 @@ class Study:
         """At most `n` new trials, written as waiting; fewer when the strategy has nothing left."""
         at_least_one(ask=n)
         with self._driving():
-            columns = self._columns
+            columns, steering = self._columns, self.steering()
             rng = np.random.default_rng([self.seed, len(columns), columns.told])
-            history = self.history()
-            archs, rows = self._new_rows(history, self.strategy.ask(history, n, rng)[:n])
-            self._store.add(rows)
-            columns.add(rows, archs)
-            return [columns.trial(row.id - 1) for row in rows]
+            history = self._history(steering)
+            proposals = [] if steering.stop else steered_proposals(self.strategy, history, steering, n, rng)
+            return [columns.trial(row.id - 1) for row in self._add(history, proposals)]
+
+    def include(self, archs: Architectures, y: Any, source: str) -> int:
+        """Results of this very task that are known already become finished trials; how many were new.
+
+        archs (n), y (n,) the objective. source: where they are from, noted as the reason. Raises BadSetting.
+        """
+        known = Prior(archs, y, source)
+        with self._driving():
+            fresh = np.flatnonzero(self.history().fresh(archs))
+            proposals = [Proposal(archs[int(k)], {"strategy": "known", "from": source}) for k in fresh]
+            rows, now = self._add(self.history(), proposals), time.time()
+            values = [{self.objective: value} for value in known.y[fresh].tolist()]
+            self._tell({row.id - 1: Outcome(told, None, now, now) for row, told in zip(rows, values, strict=True)})
+            return len(rows)
+
+    # ---- steering ----------------------------------------------------------------------------------------
+
+    def steer(self, kind: str, *, who: str = "", **what: Any) -> int:
+        """Write a steering row, which the next ``ask`` obeys whoever drives the study; its number.
+
+        kind and its fields: see ``tierwise.steering.Steering``. A row that cannot be obeyed is refused: raises
+        BadSetting, UnknownName, BadArchitecture.
+
+        >>> from tierwise import Study, make
+        >>> study = Study(None, make("space", "nasbench201"), "random")
+        >>> study.steer("ban", choice="cell/0-1", option="none")
+        1
+        >>> study.steering().space.size
+        12500
+        """
+        fields = checked(kind, what)
+
+        def check(rows: list[Steer]) -> None:
+            steering = Steering.of(self.space, rows)
+            if kind == "evaluate":
+                arch = Architectures.of([steering.queue[-1][1]], self.space)
+                if not self._history(steering).fresh(arch)[0]:
+                    allowed = "a new one, in what is left of the space, within the limits"
+                    raise BadSetting("steering evaluate: architecture", str(arch[0]), allowed)
+
+        return self._store.steer(who, self._columns.told, kind, fields, check)
+
+    def steering(self) -> Steering:
+        """What all steering rows come to. Raises NotAStudy."""
+        rows = self._store.steering()
+        try:
+            return Steering.of(self.space, rows)
+        except TierwiseError as error:
+            raise NotAStudy(self.path or "study in memory", f"its steering cannot be obeyed ({error})") from error
+
+    def steers(self) -> list[Steer]:
+        """Every steering row, in the order of writing."""
+        return self._store.steering()
 
     def tell(
         self, trial: Trial | int, metrics: Mapping[str, float] | float | None = None, error: str | None = None
@@ -124,25 +186,17 @@ class Study:
             numbers = {} if error is not None else as_metrics(metrics, self.objective)
             self._tell({position: Outcome(numbers, error, time.time(), time.time())})
 
-    def _new_rows(self, history: History, proposals: Sequence[Proposal]) -> tuple[list[Architecture], list[Row]]:
-        """Waiting rows of the proposals that really are new; a strategy that repeats itself is told so."""
-        if not proposals:
-            return [], []
-        archs = Architectures.of([p.arch for p in proposals], self.space)
-        self.space.check(archs)
-        fresh = history.fresh(archs)
-        if not fresh.all():
-            text = ", ".join(str(archs[int(k)]) for k in np.flatnonzero(~fresh)[:3])
-            warnings.warn(f"strategy proposed known or infeasible architectures, dropped: {text}", stacklevel=4)
-        keys, kept = self.space.canonical(archs).tolist(), np.flatnonzero(fresh).tolist()
-        first, seen = len(self._columns) + 1, self._columns.told
-        rows = [asked(first + i, archs[k], keys[k], proposals[k].why, seen) for i, k in enumerate(kept)]
-        return [archs[k] for k in kept], rows
+    def _add(self, history: History, proposals: Sequence[Proposal]) -> list[Row]:
+        """New waiting trials, in the file and in memory."""
+        archs, rows = new_rows(history, proposals, self._columns.told)
+        self._store.add(rows)
+        self._columns.add(rows, archs)
+        return rows
 
     def _tell(self, outcomes: Mapping[int, Outcome]) -> None:
         """Results of several trials (by position) in one transaction."""
         rows = [
-            dataclasses.replace(
+            replace(
                 self._columns.rows[position],
                 state="done" if outcome.error is None else "failed",
                 told=self._columns.told + k,
@@ -167,6 +221,8 @@ class Study:
         batch: int | None = None,
         seconds: float | None = None,
         target: float | None = None,
+        patience: int | None = None,
+        gain: float | None = None,
         order: Order = "arrived",
         progress: Progress | None = None,
     ) -> Reasons:
@@ -175,11 +231,15 @@ class Study:
         executor, workers: where evaluations run. batch: how many trials wait at once (default: one a worker;
         10 inline and with order "asked"). target: stop once the objective reaches it.
         seconds: budget of simulated seconds where the evaluator records them, else of real ones.
+        patience: stop after so many full evaluations without a better one. gain: what one more evaluation costs, in
+        units of the objective: stop once the strategy expects less of its next proposals (`auto` says what it expects).
         order: "asked" tells results in the order of asking: any number of workers, and any interruption,
         give the same sequence for the same batch.
         Ctrl-C finishes what is running, twice stops at once.
         """
-        goal = Goal(trials, seconds, target)
+        goal = Goal(trials, seconds, target, patience, gain)
+        if gain is not None and not getattr(self.strategy, "tells_gain", False):
+            raise BadSetting("gain", gain, "none with this strategy, which does not say what it expects; auto does")
         at_least_one(workers=workers, batch=BATCH if batch is None else batch)
         check_evaluator(self.evaluator)
         if order not in ("arrived", "asked"):
@@ -188,20 +248,22 @@ class Study:
         engine: Executor = registry.make("executor", executor, workers=workers) if mine else executor
         try:
             with self._driving(), interruptible() as interrupted:
-                if stop := goal.reasons(self._columns, interrupted):
+
+                def reasons() -> Reasons:
+                    stop = self.steering().stop
+                    said = None if stop is None else f"by steering row {stop.id}{stop.who and f' of {stop.who}'}"
+                    return goal.reasons(self._columns, interrupted, said)
+
+                if stop := reasons():
                     return stop
                 self.total = trials
-                loop = self._loop(engine, batch, order, progress)
-                return loop.run(lambda: goal.reasons(self._columns, interrupted))
+                return self._loop(engine, batch, order, progress).run(reasons)
         finally:
             if mine:
                 engine.shutdown(wait=False, cancel_futures=True)
 
     def _loop(self, engine: Executor, batch: int | None, order: Order, progress: Progress | None) -> Loop:
         """What an earlier run left in flight starts once more; then new trials."""
-        slots: int = getattr(engine, "workers", 0)  # an engine that does not say gets the whole batch
-        alone = getattr(engine, "here", False) or order == "asked" or not slots
-        size = batch if batch is not None else (BATCH if alone else slots)
 
         def tell(outcomes: Mapping[int, Outcome]) -> None:
             self._tell(outcomes)
@@ -209,23 +271,24 @@ class Study:
                 progress(self)
 
         columns, evaluator = self._columns, cast(Evaluator, self.evaluator)
-        loop = Loop(columns, self.ask, tell, evaluator, self.seed, self.total, engine, size, slots or size, order)
-        loop.queue = self._requeue(columns.waiting()[: self.total - columns.told])
+        size, slots = room(engine, batch, order)
+        loop = Loop(columns, self.ask, tell, evaluator, self.seed, self.total, engine, size, slots, order)
+        loop.queue = columns.waiting()[: self.total - columns.told]
+        again = [replace(row, attempt=row.attempt + 1) for row in (columns.rows[position] for position in loop.queue)]
+        self._store.update(again)
+        columns.tell(again)
         return loop
-
-    def _requeue(self, positions: list[int]) -> list[int]:
-        """These start once more, as a new attempt."""
-        rows = [self._columns.rows[position] for position in positions]
-        rows = [dataclasses.replace(row, attempt=row.attempt + 1) for row in rows]
-        self._store.update(rows)
-        self._columns.tell(rows)
-        return positions
 
     # ---- looking -----------------------------------------------------------------------------------------
 
     def history(self) -> History:
         """What a strategy sees."""
-        return self._columns.history(self.seed, self.total, self.limits, self._costs)
+        return self._history(self.steering())
+
+    def _history(self, steering: Steering) -> History:
+        columns = self._columns.history(self.seed, self.total, self.limits, self._costs)
+        known = columns.known.plus(np.array(sorted(steering.banned), dtype=np.uint64))
+        return replace(columns, space=steering.space, known=known, against=self.against, prior=self.prior)
 
     def trials(self) -> list[Trial]:
         """Every trial, in the order of asking."""
@@ -234,6 +297,17 @@ class Study:
     def best(self, k: int = 1) -> list[Trial]:
         """The `k` best finished trials, best first."""
         return [self._columns.trial(int(position)) for position in self.history().best(k).ids]
+
+    def front(self) -> list[Trial]:
+        """The finished trials that no other one beats in the objective and in every cost of ``against``, best first."""
+        done = self.history().done
+        order = np.flatnonzero(non_dominated(goals_of(done, done.archs, done.y)))
+        order = order[np.argsort(-done.y[order], kind="stable")]
+        return [self._columns.trial(int(position)) for position in done.ids[order]]
+
+    def cost(self, name: str, archs: Architectures) -> NDArray[np.float64]:
+        """(n,) a cost of ``limits`` or ``against``."""
+        return np.asarray(self._costs[name](archs), dtype=np.float64)
 
     @property
     def finished(self) -> int:

@@ -146,6 +146,20 @@ def test_small_is_good_where_a_metric_is_minimised(tmp_path: Path) -> None:
         assert [trial.metrics["negative_loss"] for trial in study.best(3)] == [-1.5, -3.5]
 
 
+def test_columns_with_a_budget_are_cheap_evaluations(tmp_path: Path) -> None:
+    header = "architecture,loss,loss@4,loss@12,seconds,seconds@4,seconds@12,other@4"
+    lines = ("0-0-0,3,6,4,90,1,2,5", "2-2-2,0.5,,2,90,1,,5", "1-1-1,1,3,2.5,90,1,2,5")
+    data = load(CELLS, write(tmp_path, header, *lines), "loss", maximize=False)
+    archs = data.space.enumerate()
+    assert data.budgets == (4, 12)
+    assert set(data.metrics) == {"negative_loss", "seconds"}
+    told = data.many(archs, [0, 0, 0], 12)
+    assert {name: column.tolist() for name, column in told.items()} == {"negative_loss": [-4, -2, -2.5]}
+    told = data.many(archs[[0, 2]], [0, 0], 4)
+    assert {name: column.tolist() for name, column in told.items()} == {"negative_loss": [-6, -3], "seconds": [1, 1]}
+    assert set(data.truth) == {"seconds@12", "other@4"}  # one with gaps is no clock, one of another metric no result
+
+
 # ---- a part of a space ---------------------------------------------------------------------------------
 
 

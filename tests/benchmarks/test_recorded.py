@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,6 +89,32 @@ def test_fewer_epochs_are_the_cheap_signal(real: dict[str, Any]) -> None:
     np.testing.assert_array_equal(table.metrics["seconds"], real["c10_cost12"])
     assert round(float(table.truth["test_accuracy"].max()), 4) == 94.3733
     assert "seconds" not in load("cifar100", epochs=12).metrics
+
+
+def test_fewer_epochs_are_budgets_of_cheap_evaluations(real: dict[str, Any]) -> None:
+    table = load()
+    archs, rows = table.space.at([0, 6111]), np.array([0, 6111])
+    assert table.budgets == (12,)
+    told = table.many(archs, [0, 0], 12)
+    np.testing.assert_array_equal(told["accuracy"], real["c10_val12"][rows])
+    np.testing.assert_array_equal(told["seconds"], real["c10_cost12"][rows])
+    assert set(load("cifar100").many(archs, [0, 0], 12)) == {"accuracy"}
+    assert load(epochs=12).budgets == load(label="test").budgets == ()
+    part = load().part(np.array([5, 6111]))
+    assert part.many(part.space.enumerate(), [0, 0], 12)["accuracy"].tolist() == real["c10_val12"][[5, 6111]].tolist()
+
+
+def test_cheap_evaluations_have_the_run_of_the_label_or_are_not_there(real: dict[str, Any]) -> None:
+    assert [load(seed=seed).budgets for seed in ("777", "0", "noise", "888", "1")] == [(12,), (12,), (12,), (), ()]
+
+
+def test_cheap_columns_are_read_when_they_are_asked_for_and_travel_to_workers(real: dict[str, Any]) -> None:
+    table = load()
+    copied = pickle.loads(pickle.dumps(table))  # noqa: S301  our own bytes
+    assert len(pickle.dumps(table)) == len(pickle.dumps(load()))
+    one = table.space.at([77])
+    assert copied.many(one, [0], 12) == table.many(one, [0], 12)
+    assert len(pickle.dumps(table)) > len(pickle.dumps(load()))
 
 
 def test_objectives_are_told_and_a_cost_is_known_before(real: dict[str, Any]) -> None:

@@ -11,8 +11,9 @@ from scipy import stats
 
 from tierwise import metrics
 from tierwise.harness.baselines import Scores
+from tierwise.harness.checks import CALIBRATION, FIGURES, OUTSIDE
 from tierwise.harness.problem import problem
-from tierwise.harness.protocol import CALIBRATION, FIGURES, OUTSIDE, load_claim
+from tierwise.harness.protocol import load_claim
 from tierwise.harness.ranking import figures, work
 from tierwise.harness.search import work as search
 

@@ -9,9 +9,10 @@ pytest.importorskip("torch", reason="torch is not installed: pip install 'tierwi
 pytest.importorskip("lightgbm", reason="lightgbm is not installed: pip install 'tierwise[trees]'")
 
 from tests.small_spaces import Flat, tiny
-from tierwise import Study, registry
+from tierwise import Study, pareto, registry
 from tierwise.architecture import Architectures
 from tierwise.errors import BadSetting
+from tierwise.history import Prior
 from tierwise.predictors.auto import Auto as AutoPredictor
 from tierwise.spaces.nasbench201 import NASBench201
 from tierwise.strategies import auto
@@ -102,7 +103,67 @@ def test_a_space_without_costs_and_one_of_few_members():
         assert study.finished == 20
 
 
-@pytest.mark.parametrize("settings", [{"first": 3}, {"draws": 0}, {"optimism": -1.0}])
+@pytest.mark.parametrize("settings", [{"first": 3}, {"draws": 0}, {"optimism": -1.0}, {"cheap": -1}, {"screened": 3}])
 def test_bad_settings_are_refused(settings):
-    with pytest.raises(BadSetting, match="first of 4 or more"):
+    with pytest.raises(BadSetting, match="first and screened of 4 or more"):
         Auto(**settings)
+
+
+class Epochs:
+    """The table with a noisier, far cheaper accuracy under budget 12."""
+
+    def __init__(self, table):
+        self.table, self.accuracy = table, table.expected("accuracy")
+        self.early = self.accuracy + np.random.default_rng(3).normal(0, 1.0, SPACE.size)
+
+    def __call__(self, arch, job):
+        column = self.early if job.budget else self.accuracy
+        return float(column[SPACE.index(Architectures.of([arch], SPACE))[0]])
+
+
+def test_cheap_evaluations_come_first_and_teach_the_opening(table):
+    with Study(None, SPACE, Auto(cheap=12, screened=20), Epochs(table)) as study:
+        study.run(30, batch=5)
+        history, trials = study.history(), study.trials()
+    assert [trial.budget for trial in trials] == [12] * 20 + [0] * 10
+    assert len(history.done) == 10
+    assert {trial.why["step"] for trial in trials[20:26]} == {"best by what is known"}
+    assert (history.done.y[:6] > np.median(table.expected("accuracy"))).all()
+
+
+def test_labels_of_another_task_open_the_search_and_are_no_trials(table):
+    drawn = np.random.default_rng(1).permutation(SPACE.size)[:100]
+    other = registry.make("benchmark", "nasbench201", dataset="cifar100").expected("accuracy")
+    prior = Prior(CELLS[drawn], other[drawn], "cifar100")
+    with Study(None, SPACE, Auto(), table, prior=prior) as study:
+        first = [trial.arch for trial in study.ask(6)]
+        assert study.finished == 0
+    found = table.expected("accuracy")[SPACE.index(Architectures.of(first, SPACE))]
+    assert (found > np.quantile(table.expected("accuracy"), 0.9)).all()
+
+
+def test_what_one_more_evaluation_may_gain_falls_with_distance_and_certainty():
+    y = np.linspace(80, 90, 40)
+    gain = auto.expected_gain(y, np.array([3.0, 2.0, 1.0, 1.0]), np.array([0.3, 0.3, 0.3, 0.1]))
+    assert (np.diff(gain) < 0).all()
+    assert (gain > 0).all()
+    assert auto.expected_gain(np.full(5, 3.0), np.zeros(2), np.ones(2)) == pytest.approx(0.0)
+
+
+def test_a_search_ends_when_one_more_evaluation_would_gain_too_little(table):
+    with Study(None, SPACE, Auto(), table) as study:
+        reasons = study.run(120, batch=1, gain=0.05)
+        assert reasons["expected gain"] < 0.05
+        assert 20 < study.finished < 120
+
+
+def test_against_a_cost_the_front_grows_faster_than_by_chance(table):
+    covered = {}
+    goals = np.stack([table.expected("accuracy"), -table.known_columns["latency"]], 1)
+    for strategy in (Auto(), registry.make("strategy", "random")):
+        with Study(None, SPACE, strategy, table, against=("latency",), seed=2) as study:
+            study.run(40, batch=5)
+            known = pareto.goals_of(study.history(), study.history().done.archs, study.history().done.y)
+            assert len(study.front()) > 3
+        covered[type(strategy).__name__] = pareto.hypervolume(pareto.scaled(known, goals), np.zeros(2))
+    assert covered["Auto"] > covered["Random"]

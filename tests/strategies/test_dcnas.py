@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.small_spaces import Costed, Flat, Unordered, tiny
-from tests.strategies.test_lissnas import Grid
+from tests.small_spaces import Costed, Flat, Grid, Unordered, tiny
 from tierwise import Study, make, registry
 from tierwise.architecture import Architecture, Architectures
 from tierwise.errors import BadSetting

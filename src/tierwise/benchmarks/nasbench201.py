@@ -51,6 +51,7 @@ def load(
     dataset: cifar10, cifar100 or imagenet16-120.
     label: ``accuracy@epochs#run``, see `Label`. Validation accuracy after 200 epochs is in the package; whatever else,
     and objectives, need a table of this space that was added (``tierwise bench add FILE``), the first of ADDED.
+    Cheap evaluations, of 12 epochs, are in such a table and not in the package: benchmark nats-bench-topology has them.
     About half of the cells have two recorded runs only: they fail under the third.
     objectives: further columns told, such as ``latency_raspi4_ms``, or ``TABLE:COLUMN`` of another added table.
     truth: a file of test accuracies for reports, npz or CSV (see ``test_accuracies``).

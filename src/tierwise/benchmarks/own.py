@@ -16,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tierwise import registry
+from tierwise.architecture import Architectures
 from tierwise.benchmarks.columns_file import ColumnsFile, read_architectures, read_columns
 from tierwise.benchmarks.table import Table
 from tierwise.errors import BadTable
 from tierwise.space import Shape, Space
 from tierwise.spaces.subset import Subset
+
+Column = NDArray[np.float64]
 
 
 def load(
@@ -38,11 +42,13 @@ def load(
 ) -> Table:
     """A file of results as an evaluator; where it has a part of the space only, ``Table.space`` is that part.
 
-    space: a space, the TOML file or dict that declares one, or the name of a registered one.
+    space: a space, the TOML file or dict that declares one, or the name of a registered one. Of a smaller one, narrowed
+    or a part of a space, the file may hold results of the whole, and only what is inside is used.
     table: CSV, Parquet or npz. Architectures are a column ``architecture`` (text, or the genes, "3-0-2"), or one
     column for each choice, called by its path (``cell/0-1``) and holding options; the order of rows is free.
     metric: the column that is searched; a row where it is empty counts as not recorded. With ``maximize=False`` small
-    is good, and the search is told ``negative_<metric>``. A column ``seconds`` without gaps is told as well.
+    is good, and the search is told ``negative_<metric>``. A column ``seconds`` without gaps is told as well. Columns
+    such as ``accuracy@12`` and ``seconds@12`` are results of cheap evaluations, here after 12 epochs.
     complete: whether every architecture of the space must be there.
     known: columns that may limit a search, because they are known before a training. Every other column of numbers
     is kept for reports (``Table.truth``). classes, shape: of the task, for cost formulas.
@@ -50,7 +56,8 @@ def load(
     Raises BadTable with the row numbers of what is missing, unknown, there twice or no number (CSV: lines, the
     header is line 1; otherwise from 0), BadSetting and UnknownName for the space, MissingExtra.
     """
-    whole = _space(space)
+    asked = _space(space)
+    whole = asked.origin
     read = read_columns(table)
     archs, used = read_architectures(read, whole)
     objective = read.numbers(metric)
@@ -58,25 +65,55 @@ def load(
     if not recorded.any():
         raise BadTable(read.source, f"no number in the column {metric!r}")
     archs = archs[np.flatnonzero(recorded)]
-    if complete and len(archs) < whole.size:
-        absent = np.setdiff1d(np.arange(whole.size), whole.index(archs)).tolist()
-        problem = f"{len(absent):,} of {whole.size:,} architectures are missing, by their place in the space"
-        raise BadTable(read.source, problem, absent)
+    if complete:
+        _check_complete(read, archs, asked)
     part = whole if len(archs) == whole.size else Subset(whole, archs)
     order = np.flatnonzero(recorded)[np.argsort(part.index(archs), kind="stable")]
-    told = {metric: objective} if maximize else {f"negative_{metric}": -objective}
     others = _others(read, {*used, metric, *known})
-    if "seconds" in others and np.isfinite(others["seconds"][order]).all():
-        told["seconds"] = others.pop("seconds")
-    return Table(
+    cheap = [name for name in others if _budget(name, metric)]
+    cheaper = {_budget(name, metric): _told(metric, others.pop(name), maximize, others, order, name) for name in cheap}
+    told = _told(metric, objective, maximize, others, order)
+    made = Table(
         name=f"own:{Path(table).stem}",
         space=part,
-        metrics={name: column[order] for name, column in told.items()},
+        metrics=told,
         known_columns={name: read.numbers(name)[order] for name in known},
         truth={name: column[order] for name, column in others.items()},
         classes=classes,
         shape=shape,
+        cheaper=cheaper,
     )
+    return made if asked == whole else made.within(asked, Path(space).stem if isinstance(space, str | Path) else "part")
+
+
+def _told(
+    metric: str,
+    objective: Column,
+    maximize: bool,
+    others: dict[str, Column],
+    order: NDArray[np.int64],
+    column: str = "",
+) -> dict[str, Column]:
+    """What a search is told of an objective; seconds beside it, without gaps, are no longer among the others."""
+    told = {metric: objective[order]} if maximize else {f"negative_{metric}": -objective[order]}
+    seconds = "seconds" + column.removeprefix(metric)
+    if seconds in others and np.isfinite(others[seconds][order]).all():
+        told["seconds"] = others.pop(seconds)[order]
+    return told
+
+
+def _budget(column: str, metric: str) -> int:
+    """Of the cheap evaluations that a column holds the metric of, 0 for any other column."""
+    name, _, budget = column.rpartition("@")
+    return int(budget) if name == metric and budget.isdecimal() else 0
+
+
+def _check_complete(read: ColumnsFile, archs: Architectures, space: Space) -> None:
+    """Raises BadTable with the rows of the space that are not among the recorded architectures."""
+    absent = np.setdiff1d(np.arange(space.size), space.index(Architectures(space, archs.genes))).tolist()
+    if absent:
+        problem = f"{len(absent):,} of {space.size:,} architectures are missing, by their place in the space"
+        raise BadTable(read.source, problem, absent)
 
 
 def _space(given: Space | str | Path | Mapping[str, Any]) -> Space:
@@ -89,6 +126,6 @@ def _space(given: Space | str | Path | Mapping[str, Any]) -> Space:
     return load_space(given)
 
 
-def _others(read: ColumnsFile, used: set[str]) -> dict[str, Any]:
+def _others(read: ColumnsFile, used: set[str]) -> dict[str, Column]:
     """The numeric columns that nothing else uses. Raises BadTable for one that is numeric in part."""
     return {name: read.numbers(name) for name in read.columns if name not in used and read.is_numeric(name)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,15 @@ class _Metric:
     def runs(self) -> list[str]:
         """The seeds of single trainings, in the order of the file."""
         return [seed for seed in self.seeds if seed not in ("mean", "")]
+
+    def is_shorter(self, other: _Metric) -> bool:
+        """Whether it is recorded after fewer epochs than another one."""
+        numbers = self.epochs.isdecimal() and other.epochs.isdecimal()
+        return numbers and 0 < int(self.epochs) < int(other.epochs)
+
+    def has(self, seed: str) -> bool:
+        """Whether `pick` finds something."""
+        return seed in ("mean", "noise", *self.runs) or (seed.isdecimal() and int(seed) < len(self.runs))
 
     def pick(self, seed: str) -> list[str]:
         """The columns whose mean over what is recorded is the answer. Raises BadSetting."""
@@ -64,7 +73,8 @@ def recorded(
     label: the accuracy that the search is told; the name of a table of test accuracies says so.
     seed: "mean" of the recorded runs, one of them by its own number ("777") or by its position ("0"), or "noise": each
     evaluation gets one run, which one by the seed of its job.
-    epochs: as recorded, by default the most. objectives: further columns told, for example latency_raspi4_ms; one that
+    epochs: as recorded, by default the most; fewer recorded ones are told as cheap evaluations, where they have the
+    seed. objectives: further columns told, for example latency_raspi4_ms; one that
     needs no training is known before. Test accuracy at the most epochs, mean of the runs, is kept for reports.
     Raises UnknownName, BadSetting, BadTable, MissingExtra.
     """
@@ -72,10 +82,7 @@ def recorded(
         raise BadSetting("label", label, "validation or test")
     known, columns = _open(name, space, dataset)
     chosen = _at(known, f"{label}_accuracy", epochs)
-    metrics: Columns = {"accuracy": columns.told(chosen, seed)}
-    clock = known.get("training_seconds", {}).get(chosen.epochs)
-    if clock:  # a source may tell accuracies of single runs, but seconds of their mean only
-        metrics["seconds"] = columns.told(clock, seed if clock.runs == chosen.runs else "mean")
+    metrics = _told(columns, known, chosen, seed)
     costs: Columns = {}
     for objective in objectives:
         where = _at(known, objective, None)
@@ -86,7 +93,42 @@ def recorded(
     if "test_accuracy" in known:
         truth["test_accuracy"] = columns.told(_at(known, "test_accuracy", None), "mean")
     said = f"{name}:{dataset}" + (" (labels are TEST accuracies)" if label == "test" else "")
-    return Table(said, space, metrics, costs, truth, classes, shape)
+    lengths = [where for where in known[f"{label}_accuracy"].values() if where.has(seed) and where.is_shorter(chosen)]
+    cheaper = _Cheaper(columns.path, space.size, known, {int(where.epochs): where for where in lengths}, seed)
+    return Table(said, space, metrics, costs, truth, classes, shape, cheaper)
+
+
+def _told(columns: _Reader, known: dict[str, dict[str, _Metric]], accuracy: _Metric, seed: str) -> Columns:
+    """``accuracy`` and, where recorded, ``seconds`` of as many epochs."""
+    told: Columns = {"accuracy": columns.told(accuracy, seed)}
+    clock = known.get("training_seconds", {}).get(accuracy.epochs)
+    if clock:  # a source may tell accuracies of single runs, but seconds of their mean only
+        told["seconds"] = columns.told(clock, seed if clock.runs == accuracy.runs else "mean")
+    return told
+
+
+@dataclass(frozen=True, eq=False)
+class _Cheaper(Mapping[int, Columns]):
+    """What shorter trainings are told as, by their epochs; read when first asked for, as most searches never do."""
+
+    path: Path
+    size: int
+    known: dict[str, dict[str, _Metric]]
+    accuracy: dict[int, _Metric]
+    seed: str
+    read: dict[int, Columns] = field(default_factory=dict[int, Columns])
+
+    def __getitem__(self, budget: int) -> Columns:
+        if budget not in self.read:
+            where = self.accuracy[budget]
+            self.read[budget] = _told(_Reader(self.path, self.size), self.known, where, self.seed)
+        return self.read[budget]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.accuracy)
+
+    def __len__(self) -> int:
+        return len(self.accuracy)
 
 
 def _open(name: str, space: Space, dataset: str) -> tuple[dict[str, dict[str, _Metric]], _Reader]:

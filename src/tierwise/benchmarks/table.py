@@ -13,7 +13,7 @@ from tierwise.architecture import Architecture, Architectures
 from tierwise.errors import BadArchitecture, BadSetting, BadTable
 from tierwise.job import Job
 from tierwise.space import Shape, Space
-from tierwise.spaces.subset import Subset
+from tierwise.spaces.subset import Subset, part
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,9 @@ class Table:
 
     metrics: name -> (size,) column told to the search, or (size, k) where each evaluation gets one of k recorded runs,
     which one by its seed. known_columns: name -> (size,) column known without any training (costs).
-    truth: name -> column for reports only; a search never sees it. task: classes and image shape.
+    truth: name -> column for reports only; a search never sees it. classes, shape: of the task, its images.
+    cheaper: budget, such as epochs of a shorter training -> columns as of `metrics`, told where a cheap evaluation of
+    this budget is asked for, and looked at only then.
     """
 
     name: str
@@ -32,30 +34,56 @@ class Table:
     truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
     classes: int = 10
     shape: Shape = (3, 32, 32)
+    cheaper: Mapping[int, Mapping[str, NDArray[Any]]] = field(default_factory=dict[int, Mapping[str, NDArray[Any]]])
 
     def __post_init__(self) -> None:
+        if any(budget < 1 for budget in self.cheaper):
+            raise BadSetting(f"budgets of {self.name}", list(self.cheaper), "1 or more; 0 is a full evaluation")
         for columns, most in ((self.metrics, 2), (self.known_columns, 1), (self.truth, 1)):
-            for name, column in columns.items():
-                if not 1 <= column.ndim <= most or len(column) != self.space.size:
-                    raise BadTable(
-                        self.name, f"column {name} has shape {column.shape}, the space {self.space.size} rows"
-                    )
+            self._check(columns, most)
+
+    def _check(self, columns: Mapping[str, NDArray[Any]], most: int) -> None:
+        """Raises BadTable for a column that is not one of the space, of at most so many dimensions."""
+        for name, column in columns.items():
+            if not 1 <= column.ndim <= most or len(column) != self.space.size:
+                raise BadTable(self.name, f"column {name} has shape {column.shape}, the space {self.space.size} rows")
 
     def __call__(self, arch: Architecture, job: Job) -> dict[str, float]:
-        """The recorded metrics of one architecture. Raises BadArchitecture for one that is not recorded."""
-        found = self.many(Architectures.of([arch], self.space), [job.seed])
+        """The recorded metrics of one architecture at the job's budget.
+
+        Raises BadArchitecture for one that is not recorded, BadSetting for a budget that is not.
+        """
+        found = self.many(Architectures.of([arch], self.space), [job.seed], job.budget)
         missing = [name for name, column in found.items() if not np.isfinite(column[0])]
         if missing:
             raise BadArchitecture(str(arch), f"{self.name} has no {' and no '.join(missing)} of it for this label")
         return {name: float(column[0]) for name, column in found.items()}
 
-    def many(self, archs: Architectures, seeds: list[int]) -> dict[str, NDArray[np.float64]]:
-        """The recorded metrics of a batch, NaN where one is not recorded; `seeds` pick among recorded runs."""
-        rows = self._rows(archs)
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """The budgets of cheap evaluations that are recorded, the cheapest first."""
+        return tuple(sorted(self.cheaper))
+
+    def many(self, archs: Architectures, seeds: list[int], budget: int = 0) -> dict[str, NDArray[np.float64]]:
+        """The recorded metrics of a batch, NaN where one is not recorded; `seeds` pick among recorded runs.
+
+        budget: one of `budgets`, 0 for the full evaluation. Raises BadSetting, BadArchitecture.
+        """
+        columns, rows = self._told(budget), self._rows(archs)
         return {
             name: _run(column[rows], seeds) if column.ndim == 2 else np.asarray(column[rows], dtype=np.float64)
-            for name, column in self.metrics.items()
+            for name, column in columns.items()
         }
+
+    def _told(self, budget: int) -> Mapping[str, NDArray[Any]]:
+        """The columns of one budget. Raises BadSetting, BadTable."""
+        if budget == 0:
+            return self.metrics
+        if budget not in self.cheaper:
+            raise BadSetting("budget", budget, f"one that {self.name} has: {', '.join(map(str, (0, *self.budgets)))}")
+        columns = self.cheaper[budget]
+        self._check(columns, 2)
+        return columns
 
     def known(self, name: str, archs: Architectures) -> NDArray[np.float64] | None:
         """A cost known before any evaluation, None if there is none of this name."""
@@ -77,10 +105,39 @@ class Table:
 
     def part(self, rows: NDArray[np.int64]) -> Table:
         """The table over these rows of its space, which become a space of their own."""
-        parts = (self.metrics, self.known_columns, self.truth)
-        cut = [{name: column[rows] for name, column in columns.items()} for columns in parts]
-        space = Subset(self.space, self.space.at(rows))
-        return replace(self, space=space, metrics=cut[0], known_columns=cut[1], truth=cut[2])
+        return self._cut(rows, Subset(self.space, self.space.at(rows)), self.name)
+
+    def _cut(self, rows: NDArray[np.int64], space: Space, name: str) -> Table:
+        def cut(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            return {key: column[rows] for key, column in columns.items()}
+
+        return replace(
+            self,
+            name=name,
+            space=space,
+            metrics=cut(self.metrics),
+            known_columns=cut(self.known_columns),
+            truth=cut(self.truth),
+            cheaper={budget: cut(columns) for budget, columns in self.cheaper.items()},
+        )
+
+    def within(self, smaller: Space, name: str) -> Table:
+        """The table inside a smaller space, whose `name` is told behind the table's; of it only what is recorded.
+
+        Raises BadSetting for a part of another space, or one of which nothing is recorded.
+        """
+        if smaller.origin != self.space.origin:
+            raise BadSetting(
+                "space", repr(smaller), f"a part of {self.space.origin!r}, of which {self.name} has results"
+            )
+        members = Architectures(self.space, smaller.enumerate().genes)
+        rows = self.space.index(members)
+        recorded = rows >= 0
+        if not recorded.any():
+            raise BadSetting("space", repr(smaller), f"a part of which {self.name} has results")
+        space = smaller if recorded.all() else part(smaller, members[recorded])
+        head, gap, rest = self.name.partition(" ")
+        return self._cut(rows[recorded], space, f"{head}:{name}{gap}{rest}")
 
     def _rows(self, archs: Architectures) -> NDArray[np.int64]:
         rows = self.space.index(archs)

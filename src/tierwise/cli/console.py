@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from tierwise.errors import BadSetting, StudyError, TierwiseError
+from tierwise.provenance import counted
 
 if TYPE_CHECKING:
     from tierwise.cli.ranking import Ranking
@@ -72,7 +73,7 @@ def progress(study: Study, trials: int) -> Generator[Callable[[Study], None]]:
         def update(search: Study) -> None:
             found = search.best()
             best = f"best {search.objective} {found[0].metrics[search.objective]:.2f}" if found else "nothing found yet"
-            bar.update(task, completed=search.finished, description=f"{best}, {_duration(search.seconds)} of training")
+            bar.update(task, completed=search.finished, description=f"{best}, {duration(search.seconds)} of training")
 
         update(study)
         yield update
@@ -91,6 +92,16 @@ def stages() -> Generator[Callable[[str, int, int], None]]:
             bar.update(tasks[stage], completed=done, total=total)
 
         yield tell
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table whose first column is text and the others numbers."""
+    shown = Table()
+    for k, name in enumerate(header):
+        shown.add_column(name, justify="right" if k else "left")
+    for row in rows:
+        shown.add_row(*map(escape, row))
+    _out.print(shown)
 
 
 def cards(folder: Path, found: Sequence[Card]) -> None:
@@ -113,33 +124,8 @@ def card(one: Card) -> None:
         say(f"          {escape(column)}")
 
 
-def finish(study: Study, data: Any, reasons: dict[str, Any], again: str) -> None:
-    """Why the search stopped, what it found and what it cost."""
-    words = {
-        "trials": "{} evaluations are done",
-        "seconds": "{:.0f} training seconds are spent",
-        "target": "{:.4g} is reached",
-        "exhausted": "{}",
-        "interrupted": "interrupted",
-    }
-    say("stopped: " + "; ".join(words[name].format(value) for name, value in reasons.items()))
-    if "interrupted" in reasons:
-        say(f"go on with the same line: [bold]{escape(again)}[/bold]")
-    if study.best():
-        best(study, data, 5)
-        failed = sum(t.state == "failed" for t in study.trials())
-        extra = f", {failed} failed" if failed else ""
-        say(
-            f"{study.finished} labels used{extra}; {_duration(study.seconds)} of training; "
-            f"study: [bold]{study.path}[/bold]"
-        )
-    elif study.finished:
-        first = next(t for t in study.trials() if t.state == "failed")
-        say(f"every evaluation failed; the first said: {escape((first.error or '').splitlines()[-1])}")
-
-
 def best(study: Study, data: Any, count: int) -> None:
-    """The best architectures with their tiers, true ranks and costs."""
+    """The best architectures with their tiers and true ranks; of several goals the front, with its costs."""
     from tierwise.architecture import Architectures
     from tierwise.cli.results import leaders
 
@@ -148,7 +134,9 @@ def best(study: Study, data: Any, count: int) -> None:
         say("no evaluation has finished well yet")
         return
     ranks = f"; ranks are among all {data.space.size:,}" if "rank" in found.columns else ""
-    say(f"best of {study.finished} evaluated in {study.space.name}{ranks}")
+    goals = ", ".join((study.objective, *study.against))
+    front = f"front in {goals}: {len(found.trials)} of {found.front} that no other beats,"
+    say(f"{front if found.front else 'best'} of {len(study.history().done)} evaluated in {study.space.name}{ranks}")
     table = Table()
     for name in ("", study.objective, "tier", *found.columns, "architecture"):
         table.add_column(name, justify="left" if name == "architecture" else "right")
@@ -158,7 +146,7 @@ def best(study: Study, data: Any, count: int) -> None:
         shorter = min(trial.arch.gene_text, texts[k], key=len)
         table.add_row(*cells, *(column[k] for column in found.columns.values()), escape(shorter))
     _out.print(table)
-    say(f"the best: {escape(texts[0])}")
+    say(f"{f'highest {study.objective}' if found.front else 'the best'}: {escape(texts[0])}")
 
 
 def ranking(ranked: Ranking, count: int) -> None:
@@ -229,7 +217,7 @@ def list_studies(folder: Path) -> None:
         except StudyError as error:
             problems.append(str(error))
             continue
-        values = [row.metrics[settings["objective"]] for row in rows if row.state == "done"]
+        values = [row.metrics[settings["objective"]] for row in rows if row.state == "done" and not row.budget]
         changed = time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
         best = f"{max(values):.3f}" if values else "–"
         table.add_row(path.name, settings["space"], str(len(values)), best, escape(settings["strategy"]), changed)
@@ -246,11 +234,13 @@ def show(path: Path, trial: int | None) -> None:
     if trial is not None:
         if not 1 <= trial <= len(rows):
             raise BadSetting("trial", trial, f"1 to {len(rows)}")
-        for name in ("id", "state", "genes", "metrics", "why", "attempt", "seen", "error"):
+        for name in ("id", "state", "budget", "genes", "metrics", "why", "attempt", "seen", "error"):
             say(f"[bold]{name:>8}[/bold]  {escape(str(getattr(rows[trial - 1], name)))}")
         return
-    for name, value in settings.items():
-        if name != "allowed":
+    prior = settings.get("prior")
+    known = None if prior is None else (len(prior["y"]), prior["source"])
+    for name, value in {**settings, "labels": counted(rows, known)}.items():
+        if name not in ("allowed", "prior"):
             say(f"[bold]{name:>10}[/bold]  {escape(str(value))}")
     table = Table(box=None)
     for name in ("trial", "state", settings["objective"], "genes", "why"):
@@ -258,7 +248,8 @@ def show(path: Path, trial: int | None) -> None:
     for row in rows:
         value = row.metrics.get(settings["objective"])
         why = ", ".join(f"{k} {v}" for k, v in row.why.items() if k != "strategy")
-        table.add_row(str(row.id), row.state, f"{value:.3f}" if value is not None else "–", row.genes, escape(why))
+        state = f"{row.state}, budget {row.budget}" if row.budget else row.state
+        table.add_row(str(row.id), state, f"{value:.3f}" if value is not None else "–", row.genes, escape(why))
     _out.print(table)
 
 
@@ -276,7 +267,8 @@ def plugins() -> None:
             say(f"  {name:14} {about}")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 3600:.1f} h" if seconds >= 7200 else f"{seconds / 60:.1f} min"

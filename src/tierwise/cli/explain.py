@@ -27,13 +27,13 @@ def explain(
 
     [bold]Examples[/bold]
 
-      tierwise explain runs/nasbench201-cifar10-tiers-0.db
+      tierwise explain runs/nasbench201-cifar10-auto-0.db
 
-      tierwise explain runs/nasbench201-cifar10-tiers-0.db 42 -k 5 --predictor trees
+      tierwise explain runs/nasbench201-cifar10-auto-0.db 42 -k 5 --predictor trees
 
-      tierwise explain runs/nasbench201-cifar10-tiers-0.db nasbench201/3-0-2-1-3-3
+      tierwise explain runs/nasbench201-cifar10-auto-0.db nasbench201/3-0-2-1-3-3
 
-      tierwise explain runs/nasbench201-cifar10-tiers-0.db --space
+      tierwise explain runs/nasbench201-cifar10-auto-0.db --space
     """
     import numpy as np
 

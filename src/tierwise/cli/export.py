@@ -25,18 +25,23 @@ def write(study: Study, out: Path) -> None:
 
 def _rows(study: Study) -> list[dict[str, Any]]:
     trials = study.trials()
-    texts = study.space.format(Architectures.of([t.arch for t in trials], study.space))
+    archs = Architectures.of([t.arch for t in trials], study.space)
+    texts, costs = study.space.format(archs), {name: study.cost(name, archs).tolist() for name in study.against}
+    front = {t.id for t in study.front()} if study.against else set[int]()
     return [
         {
             "trial": t.id,
             "architecture": text,
             "genes": t.arch.gene_text,
             "state": t.state,
+            "budget": t.budget,
+            **({"front": "yes" if t.id in front else "no"} if study.against else {}),
+            **{name: column[k] for name, column in costs.items()},
             **t.metrics,
             "why": dict(t.why),
             "error": t.error,
         }
-        for t, text in zip(trials, texts, strict=True)
+        for k, (t, text) in enumerate(zip(trials, texts, strict=True))
     ]
 
 
@@ -50,7 +55,8 @@ def _csv(study: Study, path: Path) -> None:
 
 
 def _json(study: Study, path: Path) -> None:
-    content = {"space": study.space.name, "objective": study.objective, "seed": study.seed, "trials": _rows(study)}
+    content: dict[str, Any] = {"space": study.space.name, "objective": study.objective, "seed": study.seed}
+    content |= {"against": list(study.against), "trials": _rows(study)} if study.against else {"trials": _rows(study)}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

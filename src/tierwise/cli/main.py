@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tierwise.cli import bench, explain
+from tierwise.cli import bench, explain, shrink, steer
 from tierwise.errors import BadSetting, TierwiseError
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app = typer.Typer(
 
 app.add_typer(bench.app, name="bench")
 app.command()(explain.explain)
+app.command()(shrink.shrink)
+app.command()(steer.steer)
 
 StudyPath = Annotated[Path, typer.Argument(help="The study file that 'tierwise run' wrote.", show_default=False)]
 TruthPath = Annotated[Path | None, typer.Option("--truth", help="Test accuracies (npz or CSV), used by reports only.")]
@@ -41,18 +43,29 @@ def run(
     objective: Annotated[
         list[str] | None, typer.Option(help="One more recorded column, COLUMN or TABLE:COLUMN; repeatable.")
     ] = None,
-    space: Annotated[str | None, typer.Option(help="Your own space: a TOML file, or a registered name.")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="Your own space, or with BENCHMARK a part of its space: a TOML file, or a name.")
+    ] = None,
     table: Annotated[
         str | None, typer.Option(help="Your results (CSV, Parquet, npz), or the name of an added table.")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="The column of your results to search for.")] = None,
     minimize: Annotated[bool, typer.Option("--minimize", help="Small values of that column are good.")] = False,
-    strategy: Annotated[str, typer.Option(help="How to search: see 'tierwise plugins'.")] = "tiers",
+    strategy: Annotated[str, typer.Option(help="How to search: see 'tierwise plugins'.")] = "auto",
     option: Annotated[list[str] | None, typer.Option(help="A setting of the strategy, NAME=VALUE; repeatable.")] = None,
     trials: Annotated[int, typer.Option(help="Evaluations in all, earlier ones of this study included.")] = 150,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many (recorded) training seconds.")] = None,
     target: Annotated[float | None, typer.Option(help="Stop once this accuracy is reached.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many evaluations without a better one.")] = None,
+    gain: Annotated[float | None, typer.Option(help="Stop once the strategy expects to gain less than this.")] = None,
+    known: Annotated[
+        Path | None, typer.Option(help="Results of this very task: an earlier study, or a CSV of architectures.")
+    ] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="Labels of another task to learn from: a study on another data set, or a CSV.")
+    ] = None,
     limit: Annotated[list[str] | None, typer.Option(help="NAME=MOST or NAME=LEAST:MOST, e.g. params=0.5e6.")] = None,
+    against: Annotated[list[str] | None, typer.Option(help="A cost to be low as well: latency, params ...")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same search.")] = 0,
     executor: Annotated[str, typer.Option(help="Where evaluations run: inline or local.")] = "inline",
     workers: Annotated[int, typer.Option(help="Processes of executor local.")] = 1,
@@ -73,29 +86,43 @@ def run(
 
       tierwise run --strategy tiers --option predictor=nar --option schedule=published
 
+      tierwise run --strategy nsga2 --against latency --against params
+
       tierwise run --space my_space.toml --table my_results.csv --metric accuracy
+
+      tierwise run nasbench201 --space small.toml
+
+      tierwise run --dataset cifar100 --prior runs/nasbench201-cifar10-auto-0.db --patience 30
 
       tierwise run nats-bench-topology --label validation@12#noise --objective hw-nas-bench:energy_eyeriss_mj
     """
     from tierwise import registry
-    from tierwise.cli import console
-    from tierwise.cli.reopen import benchmark_options
+    from tierwise.cli import console, labels
+    from tierwise.cli.finish import finish
+    from tierwise.cli.options import as_limit, as_pair
+    from tierwise.cli.reopen import benchmark_options, open_benchmark
     from tierwise.study import Study
 
     name = benchmark or ("own" if space else "nasbench201")
     named: dict[str, Any] = {"dataset": dataset, "label": label, "objectives": objective, "space": space}
     options = benchmark_options(**named, table=table, metric=metric, maximize=False if minimize else None)
-    data = registry.make("benchmark", name, **options, **({"truth": truth} if truth else {}))
-    searcher = registry.make("strategy", strategy, **dict(_pair(text, "option") for text in option or []))
+    data = open_benchmark(name, options, truth)
+    searcher = registry.make("strategy", strategy, **dict(as_pair(text, "option") for text in option or []))
     path = study or Path("runs") / f"{data.name.replace(':', '-').split()[0]}-{strategy}-{seed}.db"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    given: dict[str, Any] = {"limits": dict(_limit(text) for text in limit or []), "seed": seed}
+    given: dict[str, Any] = {"limits": dict(map(as_limit, limit or [])), "against": against or [], "seed": seed}
     given |= {"maximize": next(iter(data.metrics)), "notes": {"benchmark": {"name": name, **options}}}
+    before = known and labels.known(known, data.space, given["maximize"], given["notes"])
+    given["prior"] = prior and labels.prior(prior, data.space, given["maximize"], given["notes"])
+    path.parent.mkdir(parents=True, exist_ok=True)
     with Study(path, data.space, searcher, data, **given) as search:
+        if before:
+            new = search.include(before.archs, before.y, before.source)
+            console.plain(f"{new:,} of {len(before):,} results of {before.source} are new here")
         with console.progress(search, trials) as shown:
             settings: dict[str, Any] = {"executor": executor, "workers": workers, "batch": batch}
-            reasons = search.run(trials, seconds=seconds, target=target, progress=shown, **settings)
-        console.finish(search, data, reasons, again=" ".join(["tierwise", *sys.argv[1:]]))
+            stops: dict[str, Any] = {"seconds": seconds, "target": target, "patience": patience, "gain": gain}
+            reasons = search.run(trials, progress=shown, **stops, **settings)
+        finish(search, data, reasons, again=" ".join(["tierwise", *sys.argv[1:]]))
         if report and search.best():
             from tierwise.report import write_report
 
@@ -123,9 +150,9 @@ def show(
 
     [bold]Examples[/bold]
 
-      tierwise show runs/nasbench201-cifar10-tiers-0.db
+      tierwise show runs/nasbench201-cifar10-auto-0.db
 
-      tierwise show runs/nasbench201-cifar10-tiers-0.db 42
+      tierwise show runs/nasbench201-cifar10-auto-0.db 42
     """
     from tierwise.cli import console
 
@@ -136,7 +163,7 @@ def show(
 def best(study: StudyPath, count: Quantity = 10, truth: TruthPath = None) -> None:
     """Show the best architectures of a study.
 
-    [bold]Example[/bold]   tierwise best runs/nasbench201-cifar10-tiers-0.db -k 5
+    [bold]Example[/bold]   tierwise best runs/nasbench201-cifar10-auto-0.db -k 5
     """
     from tierwise.cli import console
     from tierwise.cli.reopen import reopen
@@ -156,7 +183,9 @@ def rank(
         typer.Option("--input", help="What it learns from besides: columns:FILE, or an encoding's name; repeatable."),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="A saved predictor instead of a study.")] = None,
-    space: Annotated[str | None, typer.Option(help="Space of a saved predictor \\[default: its own]")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="Space of a saved predictor, a name or a TOML file \\[default: its own]")
+    ] = None,
     architectures: Annotated[Path | None, typer.Option("--list", help="A text file, one architecture a line.")] = None,
     count: Quantity = 20,
     save: Annotated[Path | None, typer.Option(help="Save the fitted predictor (npz).")] = None,
@@ -166,13 +195,13 @@ def rank(
 
     [bold]Examples[/bold]
 
-      tierwise rank runs/nasbench201-cifar10-tiers-0.db --csv ranking.csv --save auto.npz
+      tierwise rank runs/nasbench201-cifar10-auto-0.db --csv ranking.csv --save auto.npz
 
       tierwise rank --model auto.npz --list cells.txt
 
-      tierwise rank runs/nasbench201-cifar10-tiers-0.db --input columns:proxies.csv
+      tierwise rank runs/nasbench201-cifar10-auto-0.db --input columns:proxies.csv
 
-      tierwise rank runs/nasbench201-cifar10-tiers-0.db --predictor forest -k 100
+      tierwise rank runs/nasbench201-cifar10-auto-0.db --predictor forest -k 100
     """
     from tierwise.cli import console, ranking
 
@@ -205,7 +234,7 @@ def report(
 ) -> None:
     """Write the report of a study: one self-contained HTML page.
 
-    [bold]Example[/bold]   tierwise report runs/nasbench201-cifar10-tiers-0.db
+    [bold]Example[/bold]   tierwise report runs/nasbench201-cifar10-auto-0.db
     """
     from tierwise.cli import console
     from tierwise.cli.reopen import reopen
@@ -225,9 +254,9 @@ def export(
 
     [bold]Examples[/bold]
 
-      tierwise export runs/nasbench201-cifar10-tiers-0.db trials.csv
+      tierwise export runs/nasbench201-cifar10-auto-0.db trials.csv
 
-      tierwise export runs/nasbench201-cifar10-tiers-0.db best.svg
+      tierwise export runs/nasbench201-cifar10-auto-0.db best.svg
     """
     from tierwise.cli import console
     from tierwise.cli.export import write
@@ -247,31 +276,6 @@ def plugins() -> None:
     from tierwise.cli import console
 
     console.plugins()
-
-
-def _pair(text: str, what: str) -> tuple[str, Any]:
-    """NAME=VALUE with the value as a number where it is one."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise BadSetting(what, text, "NAME=VALUE")
-    for number in (int, float):
-        try:
-            return name, number(value)
-        except ValueError:
-            continue
-    return name, value
-
-
-def _limit(text: str) -> tuple[str, float | tuple[float, float]]:
-    """NAME=MOST or NAME=LEAST:MOST."""
-    name, value = _pair(text, "limit")
-    if isinstance(value, int | float):
-        return name, value
-    least, colon, most = str(value).partition(":")
-    try:
-        return name, (float(least), float(most if colon else least))
-    except ValueError:
-        raise BadSetting("limit", text, "NAME=MOST or NAME=LEAST:MOST, for example params=0.5e6") from None
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tierwise import registry
 from tierwise.architecture import Architectures
-from tierwise.cli.reopen import reopen
+from tierwise.cli.reopen import open_space, reopen
 from tierwise.errors import BadArchitecture, BadModel, BadSetting, BadTable
 from tierwise.predictor import Predictor, check_space, read_saved, score_and_std
 from tierwise.space import Space
@@ -63,14 +63,15 @@ def _whole_path(encoding: str) -> str:
 
 
 def load(model: Path, predictor: str | None, space: str | None) -> tuple[Any, Space]:
-    """A saved predictor, and the named space or else that of its labels. Raises BadModel, BadSetting, UnknownName.
+    """A saved predictor, and the space of that name or file, or else that of its labels.
 
     predictor: its registered name; None finds it by the class that was saved.
+    Raises BadModel, BadSetting, UnknownName.
     """
     kind: type[Predictor] = registry.find("predictor", predictor or _kind(model))
     fitted = kind.load(model)
     learnt = getattr(fitted, "learnt_space_", "").rpartition(" ")[0]
-    asked: Space = registry.make("space", space or learnt or "nasbench201")
+    asked = open_space(space or learnt or "nasbench201")
     check_space(fitted, asked)
     return fitted, asked
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Generator
+import inspect
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tierwise import registry
-from tierwise.errors import WrongStudy
+from tierwise.errors import BadSetting, WrongStudy
+from tierwise.space import Space
 from tierwise.study import Study, open_study
 
 
@@ -25,17 +27,20 @@ class _Named:
 
 @contextlib.contextmanager
 def reopen(path: Path, truth: Path | None) -> Generator[tuple[Study, Any]]:
-    """The study and its benchmark, to look at. Raises StudyError; WrongStudy for one that no benchmark was noted
-    for.
+    """The study and its benchmark, to look at and to steer. Raises StudyError.
+
+    Of a study that Python has made the benchmark is None; WrongStudy where its space is not registered either.
     """
     settings, _ = open_study(path)
     noted = settings.get("notes", {}).get("benchmark")
-    if not noted:
-        raise WrongStudy(path, "was not made by 'tierwise run' on a benchmark; open it in Python with its space")
-    options = {name: value for name, value in noted.items() if name != "name"}
-    reports_only = {} if truth is None else {"truth": truth}
-    data = registry.make("benchmark", noted["name"], **options, **reports_only)
-    space = data.space
+    if noted:
+        options = {name: value for name, value in noted.items() if name != "name"}
+        data = open_benchmark(noted["name"], options, truth)
+        space = data.space
+    elif settings["space"] in registry.installed("space"):
+        data, space = None, registry.make("space", settings["space"])
+    else:
+        raise WrongStudy(path, "is of a space that is not registered, and of no benchmark; open it in Python with both")
     for choice, kept in zip(space.choices, settings["allowed"], strict=True):
         space = space.narrow(choice.path, [o for o, k in zip(choice.options, kept, strict=False) if k == "1"])
     infinity = float("inf")
@@ -44,6 +49,7 @@ def reopen(path: Path, truth: Path | None) -> Generator[tuple[Study, Any]]:
         for name, (least, most) in settings["limits"].items()
     }
     given: dict[str, Any] = {"maximize": settings["objective"], "limits": limits, "seed": settings["seed"]}
+    given["against"] = settings.get("against", [])
     strategy: Any = _Named(settings["strategy"])
     with Study(path, space, strategy, data, notes=settings["notes"], **given) as study:
         yield study, data
@@ -56,3 +62,27 @@ def benchmark_options(**given: Any) -> dict[str, Any]:
         if name in options and Path(options[name]).is_file():
             options[name] = str(Path(options[name]).resolve())
     return options
+
+
+def open_benchmark(name: str, options: Mapping[str, Any], truth: Path | None) -> Any:
+    """The benchmark with these options; one that has a space of its own is cut down to the option ``space``.
+
+    truth: its file of test accuracies. Raises UnknownName, BadSetting, BadTable.
+    """
+    settings: dict[str, Any] = {**options, **({} if truth is None else {"truth": truth})}
+    if "space" not in settings or "space" in inspect.signature(registry.find("benchmark", name)).parameters:
+        return registry.make("benchmark", name, **settings)
+    smaller = settings.pop("space")
+    table = registry.make("benchmark", name, **settings)
+    if not hasattr(table, "within"):
+        raise BadSetting("space", smaller, f"none: {name} is no table that could be cut down")
+    return table.within(open_space(smaller), Path(smaller).stem)
+
+
+def open_space(named: str) -> Space:
+    """The space in a TOML file, or the registered one of this name. Raises BadSetting, UnknownName."""
+    if named in registry.installed("space") or not (Path(named).suffix or Path(named).is_file()):
+        return registry.make("space", named)
+    from tierwise import load_space  # needs pydantic, which a registered space does not
+
+    return load_space(named)

@@ -18,18 +18,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Leaders:
-    """The best trials, their predicted tiers as text, and further columns (name -> one text a trial)."""
+    """The best trials, their predicted tiers as text, and further columns (name -> one text a trial).
+
+    front: how many are in the front of a study of several goals, 0 for one of one.
+    """
 
     trials: list[Trial]
     tiers: list[str]
     columns: dict[str, list[str]]
+    front: int = 0
 
 
 def leaders(study: Study, data: Any, count: int, predictor: str = "tier") -> Leaders:
-    """The `count` best trials of a study on a benchmark `data` (``benchmarks.table.Table``, or anything else)."""
-    trials = study.best(count)
+    """The `count` best trials of a study on a benchmark `data` (``benchmarks.table.Table``, or anything else).
+
+    Of a study of several goals those of its front, with their costs.
+    """
+    front = study.front() if study.against else []
+    trials = front[:count] or study.best(count)
     archs = Architectures.of([t.arch for t in trials], study.space)
-    columns: dict[str, list[str]] = {}
+    columns = {name: [f"{cost:,.6g}" for cost in study.cost(name, archs)] for name in study.against}
     recorded = data.expected(study.objective) if hasattr(data, "expected") else None
     for name, column in (("", recorded), ("test ", getattr(data, "truth", {}).get("test_accuracy"))):
         if column is not None:
@@ -37,7 +45,7 @@ def leaders(study: Study, data: Any, count: int, predictor: str = "tier") -> Lea
             if name:
                 columns["test"] = [f"{column[r]:.3f}" for r in rows]
             columns[f"{name}rank"] = [f"{r:,}" for r in metrics.ranks(column)[rows]]
-    return Leaders(trials, _tiers(study, archs, predictor), columns)
+    return Leaders(trials, _tiers(study, archs, predictor), columns, len(front))
 
 
 def _tiers(study: Study, archs: Architectures, predictor: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tierwise.errors import BadSetting, BadTable, UnknownName
-from tierwise.harness.checks import check_data, check_method, known
+from tierwise.harness.checks import check_claim, check_data, known
 from tierwise.registry import installed
 
 BASELINES = {
@@ -23,32 +23,32 @@ BASELINES = {
 }
 PERFECT = "perfect"  # knows the truth: the bound of a protocol, never a method
 FEATURES = ("onehot", "flops", "params")
-CALIBRATION = ("coverage50", "coverage90", "ece_tier")  # of methods that ask for it
-FIGURES = {
-    "ranking": (
-        *("tau", "spearman", "weighted_tau", "tau_top10", "tier_accuracy", "regret_at_1", "regret_at_10"),
-        *("p_at_0.1", "p_at_1", "p_at_5", "p_at_10", "n_at_1", "n_at_10", "n_at_50"),
-        *CALIBRATION,
-    ),
-    "search": ("validation", "test", "oracle_test", "validation_regret", "test_regret", "success"),
-    "published": (
-        *("test_as_published", "rank_as_published", "mean_test_of_iterations"),
-        *("validation", "test_of_best_validation", "labels", "distinct"),
-    ),
-}
 PROTOCOL = {  # fields of a claim that decide what a shard computes
     "ranking": ("draw",),
     "search": ("trials", "seconds", "checkpoints", "batch"),
     "published": ("draw", "k", "iterations", "sample", "bins", "sampler"),
 }
-OUTSIDE = "outside_"  # prefix of a ranking figure on the cells without a label
+ADDED = ("until", "top", "limits", "duplicates")  # further ones, which count only where they are not the default
 Count = Annotated[int, Field(ge=1)]
 Labels = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Percent = Annotated[float, Field(gt=0, le=100)]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Cheap(_Strict):
+    """Cheap evaluations of a search: data set -> the array of their accuracies, in percent, in the results file.
+
+    budget: what a strategy asks for them by, such as their epochs; seconds: their share of a full training's.
+    """
+
+    budget: Count
+    seconds: Share
+    accuracy: dict[Text, Text]
 
 
 class Data(_Strict):
@@ -58,7 +58,8 @@ class Data(_Strict):
     space: instead of a benchmark, a registered space whose labels are arrays of the npz `file`: `label` and `truth`
     name them, `rows` the array of their positions in the space; `scale` turns them into percent.
     file, sha256: a results file in the data folder and its checksum.
-    label, truth: what a method learns from and what it is judged by.
+    label, truth: what a method learns from and what it is judged by. Label "seed", of a search: the accuracy of one
+    recorded training, for all of a run the same one by the run's seed. cheap: what a search may evaluate besides.
     """
 
     benchmark: Text | None = None
@@ -71,6 +72,7 @@ class Data(_Strict):
     truth: Text = "test"
     rows: Text | None = None
     scale: float = 1.0
+    cheap: Cheap | None = None
     note: str = ""
 
 
@@ -97,6 +99,7 @@ class Method(_Strict):
     own; input_cost: full trainings that they have cost for one architecture. source: a predictor fitted there, without
     the inputs, whose scores here are a further input; with 0 labels it scores alone, and one that can ``adapt`` goes
     on with the labels itself. calibration: whether its intervals and chances of tiers are judged as well.
+    against: of a strategy under a limit, whether less of what is limited is a second goal.
     """
 
     about: str = ""
@@ -113,6 +116,7 @@ class Method(_Strict):
     input_cost: Annotated[float, Field(ge=0)] = 0.0
     source: Source | None = None
     calibration: bool = False
+    against: bool = False
 
     @property
     def learns(self) -> bool:
@@ -128,6 +132,7 @@ class Assertion(_Strict):
     """A figure that the documentation states: the mean over all seeds.
 
     at: number of labels (ranking), evaluations or simulated seconds (search), looked up an iteration (published).
+    bounds: of a published claim; limit: of a search under limits.
     """
 
     method: Text
@@ -137,6 +142,7 @@ class Assertion(_Strict):
     value: float
     tolerance: Annotated[float, Field(ge=0)]
     bounds: bool = True
+    limit: str = ""
 
 
 class Claim(_Strict):
@@ -144,6 +150,10 @@ class Claim(_Strict):
 
     ranking: learn from each number of `labels`, 0 for what has a source, and score everything. search: `trials`
     evaluations, or as many as `seconds` of recorded training allow, looked at after each of the checkpoints.
+    until: stop once the best label there is has been evaluated and the checkpoints are reached; top: per cent of the
+    labels that count as found, too. limits: recorded column -> its quantile that no evaluation may exceed, a
+    share of 0 to 1; each is a search of its own. duplicates: whether equal networks are all evaluated, each with
+    its own label, instead of one of them.
     published: `iterations` of `sample` candidates of which the top `k` are looked up, with and without `bounds` on
     their cost; bins: of the costs; sampler: settings of the bounds for what has learnt tiers, instead of its own
     released search.
@@ -162,6 +172,10 @@ class Claim(_Strict):
     seconds: list[Count] = Field(default_factory=list[int])
     checkpoints: list[Count] = Field(default_factory=list[int])
     batch: Count = 10
+    until: bool = False
+    top: Percent = 0.1
+    limits: dict[Text, Share] = Field(default_factory=dict[Text, Share])
+    duplicates: bool = False
     k: list[Count] = Field(default_factory=list[int])
     bounds: list[bool] = Field(default_factory=lambda: [True])
     iterations: Count = 50
@@ -179,12 +193,19 @@ class Claim(_Strict):
         """How many seeds it runs with."""
         return self.methods[method].seeds or self.seeds
 
+    @property
+    def stops(self) -> list[int]:
+        """Where a search is looked at, in evaluations or in simulated seconds."""
+        at = self.checkpoints if self.checkpoints and not self.until else [*self.checkpoints, self.trials or 0]
+        return self.seconds or sorted(set(at))
+
     def digest(self, method: str) -> str:
         """What a shard of this method depends on: when this changes, its shards are computed anew."""
         data = self.data.model_dump(exclude={"datasets", "note"}, exclude_defaults=True)
         unused = {"about", "seeds", "datasets", "labels", "input_cost"}
         own = self.methods[method].model_dump(exclude=unused, exclude_defaults=True)
         run = {name: getattr(self, name) for name in PROTOCOL[self.kind]}
+        run |= self.model_dump(include=set(ADDED), exclude_defaults=True)
         text = json.dumps([self.kind, data, own, run], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -196,7 +217,7 @@ def load_claim(path: str | Path) -> Claim:
     methods = {name: _named(source.name, name, method) for name, method in claim.methods.items()}
     missing = {name: Method(about=about, baseline=name) for name, about in BASELINES.items() if name not in methods}  # type: ignore[arg-type]
     claim = claim.model_copy(update={"methods": {**missing, **methods}})
-    _check(source.name, claim)
+    check_claim(source.name, claim)
     with_data = {name: _with_source(source, name, claim) for name in claim.methods}
     return claim.model_copy(update={"methods": with_data})
 
@@ -245,36 +266,6 @@ def _named(file: str, name: str, method: Method) -> Method:
         allowed = f"one of predictor, strategy, baseline (methods called {', '.join(BASELINES)} need none)"
         raise BadSetting(f"{file}: methods.{name}", ways or "nothing", allowed)
     return method if method.about else method.model_copy(update={"about": f"`{name}`"})
-
-
-def _check(file: str, claim: Claim) -> None:
-    """What one field alone cannot tell."""
-    check_data(file, claim.data)
-    needs = {"ranking": ("labels",), "search": (), "published": ("labels", "k")}[claim.kind]
-    for field in needs:
-        if not getattr(claim, field):
-            raise BadSetting(f"{file}: {field}", "nothing", f"a list of numbers; kind {claim.kind} needs it")
-    if claim.kind == "search" and (claim.trials is None) == (not claim.seconds):
-        raise BadSetting(f"{file}: trials", claim.trials, "either trials or seconds (a list, the last is the budget)")
-    if claim.kind == "search" and claim.trials and max(claim.checkpoints, default=0) > claim.trials:
-        raise BadSetting(f"{file}: checkpoints", claim.checkpoints, f"1 to the {claim.trials} trials")
-    for name in claim.methods:
-        check_method(file, name, claim)
-    if 0 in claim.labels and not any(method.source for method in claim.methods.values()):
-        raise BadSetting(f"{file}: labels", 0, "1 or more; 0 if a method has a source")
-    for k, stated in enumerate(claim.claim):
-        _check_assertion(f"{file}: claim {k + 1}", claim, stated)
-
-
-def _check_assertion(where: str, claim: Claim, stated: Assertion) -> None:
-    known(f"{where}: method", stated.method, claim.methods)
-    known(f"{where}: dataset", stated.dataset, claim.datasets(stated.method))
-    plain = stated.figure.removeprefix(OUTSIDE) if claim.kind == "ranking" else stated.figure
-    known(f"{where}: figure", plain, FIGURES[claim.kind])
-    places = {"ranking": claim.methods[stated.method].labels or claim.labels, "published": claim.k}
-    places["search"] = claim.seconds or claim.checkpoints or [claim.trials or 0]
-    if stated.at not in places[claim.kind]:
-        raise BadSetting(f"{where}: at", stated.at, ", ".join(map(str, places[claim.kind])))
 
 
 def _explained(file: str, error: ValidationError) -> BadSetting | UnknownName:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from tierwise import metrics
 from tierwise.harness.baselines import Scores, predictor, scores, unknown
 from tierwise.harness.calibration import calibration
+from tierwise.harness.checks import OUTSIDE
 from tierwise.harness.problem import Column, Problem, checked_file
 from tierwise.harness.problem import problem as read_problem
-from tierwise.harness.protocol import OUTSIDE, Claim, Data, Method
+from tierwise.harness.protocol import Claim, Data, Method
 from tierwise.tier_statistics import tier_blocks
 
 Shard = dict[str, Any]

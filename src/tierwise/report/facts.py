@@ -19,6 +19,7 @@ from tierwise.architecture import Architectures
 from tierwise.errors import BadSetting, TierwiseError, UnknownName
 from tierwise.history import DONE, Trial
 from tierwise.predictor import score_all
+from tierwise.provenance import known_before
 from tierwise.study import Study, open_study
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Facts:
 def gather(study: Study, benchmark: Table | None, predictor: Any) -> Facts:
     """The facts of a study; `predictor` (a name or an object) learns from its labels. Raises BadSetting."""
     history = study.history()
-    done = np.flatnonzero((history.state == DONE) & np.isfinite(history.y))
+    done = np.flatnonzero((history.state == DONE) & (history.budget == 0) & np.isfinite(history.y))
     truth = None if benchmark is None else _truth(study, benchmark)
     ranked, unranked = None, ""
     try:
@@ -255,6 +256,9 @@ def command(facts: Facts) -> str:
         part for key, value in given.items() if value != usual.get(str(key)) for part in ("--option", f"{key}={value}")
     ]
     words += ["--trials", str(len(facts.trials)), "--seed", str(study.seed)]
+    words += [part for source in known_before(facts.trials) for part in ("--known", source)]
+    words += [] if study.prior is None else ["--prior", study.prior.source]
     for key, (least, most) in study.limits.items():
         words += ["--limit", f"{key}={most:.10g}" if math.isinf(least) else f"{key}={least:.10g}:{most:.10g}"]
+    words += [part for name in study.against for part in ("--against", name)]
     return shlex.join(words)

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tierwise import __version__, metrics, plots
+from tierwise.provenance import known_before
 from tierwise.report.cards import CARDS, COST_NAMES, best_cards, rank_text, why
 from tierwise.report.facts import Facts, Ranked, Truth, command, compare, gather
+from tierwise.report.front import the_front
 from tierwise.report.reasons import reasons, what_makes_a_tier
+from tierwise.report.steering import steering
 from tierwise.report.template import Html, figure, join, page, section, table, tag
 from tierwise.study import Study
 
@@ -40,6 +43,7 @@ def write_report(study: Study, benchmark: Table | None, path: str | Path, *, pre
 
 def _body(facts: Facts) -> Html:
     parts: list[object] = [_header(facts), tag("div", join([_summary(facts), _search(facts)]), "pair")]
+    parts.append(the_front(facts))
     found = reasons(facts, CARDS)
     parts.append(best_cards(facts, found))
     if facts.ranked is not None:
@@ -48,7 +52,7 @@ def _body(facts: Facts) -> Html:
             parts.append(_agreement(facts, facts.ranked, facts.truth))
     else:
         parts.append(section("Tiers of the space", tag("p", f"Not ranked: {facts.unranked}", "note")))
-    return join([*parts, _trials(facts), _failures(facts), _reproduce(facts)])
+    return join([*parts, steering(facts), _trials(facts), _failures(facts), _reproduce(facts)])
 
 
 def _header(facts: Facts) -> Html:
@@ -87,6 +91,7 @@ def _summary(facts: Facts) -> Html:
     size = facts.truth.table.space.size if facts.truth else study.space.size
     share = f"of {_count(size)} architectures ({len(facts.done) / size:.2%})"
     rows.append(("Labels used", f"{len(facts.done):,}", share))
+    rows += _others_labels(facts)
     if failed:
         rows.append(("Failed evaluations", f"{failed:,}", "listed below with their reasons"))
     if any("seconds" in t.metrics for t in facts.trials):
@@ -97,6 +102,18 @@ def _summary(facts: Facts) -> Html:
         rows.append(("Real time", _duration(facts.wall_seconds), "first proposal to last result, pauses included"))
     lines = [(name, join([tag("b", value), tag("small", note)])) for name, value, note in rows]
     return section("Summary", tag("div", table([], lines, "summary"), "sheet"))
+
+
+def _others_labels(facts: Facts) -> list[Row]:
+    """What was not evaluated by this study but came from elsewhere."""
+    known, prior = known_before(facts.trials), facts.study.prior
+    rows = [
+        ("of them known before", f"{n:,}", f"results of {source}, neither run nor timed here")
+        for source, n in known.items()
+    ]
+    if prior is not None:
+        rows.append(("Prior labels", f"{len(prior):,}", f"of another task, {prior.source}; not among the labels used"))
+    return rows
 
 
 def _truth_rows(facts: Facts, truth: Truth) -> list[Row]:
@@ -187,6 +204,7 @@ def _trials(facts: Facts) -> Html | str:
     rows: list[list[object]] = []
     for t, name in zip(facts.trials, notation, strict=True):
         value = facts.number(t.metrics[facts.study.objective]) if facts.study.objective in t.metrics else t.state
+        value += f", budget {t.budget}" if t.budget else ""
         rows.append([t.id, tag("code", name), value, why(facts, t.id - 1).removeprefix("Why proposed: ")])
     content = table(["Trial", "Architecture", facts.objective, "Why proposed"], rows, "trials")
     summary = tag("summary", f"Show all {len(rows):,} trials")
@@ -220,6 +238,8 @@ def _reproduce(facts: Facts) -> Html:
         ("Strategy", repr(study.strategy)),
         ("Seed", study.seed),
         ("Limits", limits or "none"),
+        *([("Steering", "as above, which the line does not repeat")] if study.steers() else []),
+        *([("Against", ", ".join(study.against))] if study.against else []),
         ("Study file", study.path.name if study.path else "in memory"),
         *((name.capitalize(), _noted(value)) for name, value in study.notes.items()),
         ("Versions", ", ".join([f"tierwise {__version__}", *_versions()])),

@@ -146,7 +146,17 @@ class Sizes(_Layered):
     stages: Annotated[list[SizesStage], Field(min_length=1)]
 
 
-KINDS: dict[str, type[_Declared]] = {"edges": Edges, "nodes": Nodes, "chain": Chain, "sizes": Sizes}
+class Part(_Table):
+    """A part of another space."""
+
+    kind: str
+    base: Annotated[str, Field(min_length=1)]
+    allowed: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    choices: str | None = None
+    members: str | None = None
+
+
+KINDS: dict[str, type[_Table]] = {"edges": Edges, "nodes": Nodes, "chain": Chain, "sizes": Sizes, "part": Part}
 
 
 def keys_at(model: type[BaseModel], where: list[str]) -> list[str]:

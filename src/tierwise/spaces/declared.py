@@ -1,4 +1,4 @@
-"""A space of one's own, declared in a TOML file: ``load_space("my.toml")``."""
+"""A space of one's own, declared in a TOML file, or a part of a space: ``load_space("my.toml")``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from tierwise import registry
 from tierwise.errors import BadSetting, UnknownName
 from tierwise.space import Space
-from tierwise.spaces import declaration
+from tierwise.spaces import declaration, part_files
 from tierwise.spaces.chain import Chain, ChainCosts, Layer
 from tierwise.spaces.edges import Edges
 from tierwise.spaces.formulas import FREE, Cost
@@ -42,12 +43,13 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
 
     A chain has ``[[layers]]``: every list in it is a choice (``kernel = [3, 5]``), ``channels`` and ``size`` may be
     fixed numbers, ``repeat = 3`` makes three of it. Sizes have ``stages = [{widths = [8, 16], depths = [1, 2]}]``.
+    The kind "part" is what ``save_space`` writes: options, or members, that are left of another space.
     Raises BadSetting, UnknownName with file and field.
 
     >>> load_space({"kind": "sizes", "stages": [{"widths": [8, 16], "depths": [1, 2]}]}).size
     8
     """
-    given, label, name = _read(source)
+    given, label, name, folder = _read(source)
     models = declaration.KINDS
     kind = given.get("kind")
     if kind is None:
@@ -55,8 +57,10 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
     if kind not in models:
         raise UnknownName(f"kind of space in {label}", str(kind), models)
     declared: Any = _checked(models[kind], given, label)
-    name = declared.name or name
+    name = getattr(declared, "name", "") or name
     try:
+        if kind == "part":
+            return part_files.opened(declared, _base_of(declared.base, folder))
         space = _MAKERS[kind](name, declared)
     except BadSetting as error:
         raise BadSetting(_placed(error.setting, name, label), error.value, error.allowed) from error
@@ -67,13 +71,55 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
     return space
 
 
-def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str, str]:
-    """What is declared, how messages call it, and the default name of the space."""
+def save_space(space: Space, path: str | Path, base: str | Path | None = None) -> None:
+    """Write a smaller space as a TOML file that ``load_space`` and ``--space`` open; the whole file, or nothing.
+
+    space: a narrowed one, or a part of one, as ``shrink`` gives it. base: what it is a part of, the TOML file that
+    declares it or a registered name; by default that of the space. The path of a file in the same folder or below it
+    is kept relative, any other absolute. Raises BadSetting, UnknownName.
+    """
+    target, whole = Path(path), space.name if base is None else str(base)
+    if whole not in registry.installed("space"):
+        if base is None:
+            allowed = f"the TOML file that declares the space {space.name}: save_space(space, path, base)"
+            raise BadSetting("base", None, allowed)
+        whole = _declaring(Path(whole), target)
+    if _base_of(whole, target.parent).origin != space.origin:
+        raise BadSetting("base", whole, f"what declares {space.origin!r}, of which {space!r} is a part")
+    part_files.write(target, space, whole)
+
+
+def _declaring(base: Path, target: Path) -> str:
+    """The path, in the file `target`, of what declares a space: `base`, or what that is a part of."""
+    given, _, _, folder = _read(base)
+    if given.get("kind") == "part":
+        whole = str(given.get("base"))
+        if whole in registry.installed("space"):
+            return whole
+        base = folder / whole
+    file, folder = base.resolve(), target.resolve().parent
+    return str(file.relative_to(folder) if file.is_relative_to(folder) else file)
+
+
+def _base_of(base: str, folder: Path) -> Space:
+    """The whole space of a part, by its registered name or the path of its file. Raises BadSetting, UnknownName."""
+    if base in registry.installed("space"):
+        return registry.make("space", base)
+    file = folder / base
+    if not file.suffix and not file.exists():
+        raise UnknownName("space", base, registry.installed("space"))
+    if _read(file)[0].get("kind") == "part":
+        raise BadSetting("base", base, "a registered name, or a file that declares a space, not a part of one")
+    return load_space(file)
+
+
+def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str, str, Path]:
+    """What is declared, how messages call it, the default name of the space, and where paths begin."""
     if isinstance(source, Mapping):
-        return dict(source), str(source.get("name", "space")), "space"
+        return dict(source), str(source.get("name", "space")), "space", Path()
     path = Path(source)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), path.name, path.stem
+        return tomllib.loads(path.read_text(encoding="utf-8")), path.name, path.stem, path.parent
     except (OSError, ValueError) as error:
         raise BadSetting("file of a space", str(path), f"a readable TOML file ({error})") from error
 

@@ -1,4 +1,4 @@
-"""The recorded part of a space: some of its architectures as a space of their own."""
+"""A part of a space: some of its architectures, recorded or left by a shrinkage, as a space of their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _DISTANCES = 2**24  # gene comparisons at a time: some dozens of MB
 
 
 class Subset(Listed):
-    """Some architectures of `whole`, in the order of `members`: what a table records, so that a search stays inside.
+    """Some architectures of `whole`, in the order of `members`, so that a search stays inside: what a table records,
+    or what is left of a space that was shrunk.
 
     A gene row that is no member stands for the first member that is the same network, as in every listed space;
     here two members may be the same network, for instance because both were trained. Name, choices, graphs, costs,
@@ -44,6 +45,11 @@ class Subset(Listed):
         self._listed: Genes = (members if whole.free else whole.at(whole.index(members))).genes
         if not len(members) or len(np.unique(self._row_keys(self._listed))) < len(members):
             raise BadSetting("members of a subset", repr(members), "one architecture or more, each once")
+
+    @property
+    def origin(self) -> Space:
+        """The space that this is a part of, or a part of a part of, not narrowed."""
+        return self.whole.origin
 
     def _members(self) -> Genes:
         return self._listed
@@ -132,3 +138,21 @@ class Subset(Listed):
 
     def _identity(self) -> tuple[Any, ...]:
         return *super()._identity(), self.whole, self._listed.tobytes()
+
+
+def part(space: Space, members: Architectures) -> Subset:
+    """These members of `space` as a space of their own, with the options that `space` allows.
+
+    It is a part of the origin itself, also where `space` is a part already, so that parts made in different ways are
+    equal if they have the same members. Raises as `Subset` does.
+    """
+    whole = space.origin
+    for choice, kept in zip(space.choices, space.allowed, strict=True):
+        if not kept[: len(choice.options)].all():
+            whole = whole.narrow(choice.path, [o for o, k in zip(choice.options, kept, strict=False) if k])
+    return Subset(whole, Architectures(whole, members.genes))
+
+
+def plain(space: Space) -> Space:
+    """The same space in the form that is equal however it was made."""
+    return part(space, space.enumerate()) if isinstance(space, Subset) else space

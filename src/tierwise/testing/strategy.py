@@ -17,6 +17,7 @@ from tierwise.job import Job, evaluate
 from tierwise.space import Space
 from tierwise.study import Study
 from tierwise.testing.strategy_case import OBJECTIVE, Evaluate, StrategyCase, chance, synthetic
+from tierwise.testing.strategy_steering import steering_is_obeyed
 from tierwise.testing.suite import (
     expect,
     expect_equal,
@@ -40,7 +41,7 @@ def check_strategy(
     """Raises NotConforming unless what `make_strategy` makes does on `space` all that a study relies on.
 
     make_strategy: gives a new strategy with equal settings.
-    evaluator: gives ``accuracy``; by default a quick synthetic one.
+    evaluator: gives ``accuracy``; by default a quick synthetic one, of any budget.
     trials: the length of the studies that are run, interrupted and run again.
     """
     case = StrategyCase(make_strategy, space, evaluator or synthetic, trials)
@@ -50,11 +51,17 @@ def check_strategy(
 def _expect_fresh(what: str, case: StrategyCase, history: History, n: int) -> list[Proposal]:
     proposals = case.ask(history, n)
     expect(1 <= len(proposals) <= n, f"{what}, ask({n}): expected 1 to {n} proposals, seen {len(proposals)}")
-    archs = Architectures.of([p.arch for p in proposals], history.space)
-    stale = np.flatnonzero(~history.fresh(archs))
+    for budget in sorted({p.budget for p in proposals}):
+        archs = Architectures.of([p.arch for p in proposals if p.budget == budget], history.space)
+        stale = np.flatnonzero(~history.fresh(archs, budget))
+        expect(
+            not len(stale),
+            f"{what}, ask({n}): expected new, different, feasible ones{f' of budget {budget}' if budget else ''}, "
+            f"not {archs[stale[:3]].genes.tolist()}",
+        )
     expect(
-        not len(stale),
-        f"{what}, ask({n}): expected new, different, feasible ones, not {archs[stale[:3]].genes.tolist()}",
+        all(0 <= p.budget < 2**31 for p in proposals),
+        f"{what}, ask({n}): expected budgets of 0 or more, seen {sorted({p.budget for p in proposals})}",
     )
     return proposals
 
@@ -96,6 +103,7 @@ def _columns(history: History) -> dict[str, Any]:
         "state": history.state,
         "canon": history.canon,
         "ids": history.ids,
+        "budget": history.budget,
     }
     return {name: column.copy() for name, column in (columns | dict(history.metrics)).items()}
 
@@ -146,7 +154,9 @@ def nothing_is_left_at_the_end(case: StrategyCase) -> None:
         with Study(None, space, case.make(), case.evaluator) as study:
             reasons = study.run(1_000)
             expect("exhausted" in reasons, f"run on {space!r}: expected to end exhausted, seen {reasons}")
-            expect_equal(f"trials on {space!r}", study.finished, len(np.unique(space.canonical(space.enumerate()))))
+            networks = len(np.unique(space.canonical(space.enumerate())))
+            full = int((study.history().budget == 0).sum())
+            expect_equal(f"full evaluations on {space!r}", full, networks)
             expect_equal(
                 "proposals when all is known",
                 case.make().ask(study.history(), 4, np.random.default_rng(0)),
@@ -172,7 +182,7 @@ def restarts_change_nothing(case: StrategyCase) -> None:
     def go(path: Path, at: int) -> list[Any]:
         with Study(path, case.space, case.make(), _plain(case.evaluator)) as study:
             expect_error(_Interrupted, "run", lambda: study.run(case.trials, batch=4, progress=interrupt(at)))
-            return [(trial.arch, dict(trial.why), dict(trial.metrics)) for trial in study.trials()]
+            return [(t.arch, t.budget, dict(t.why), dict(t.metrics)) for t in study.trials()]
 
     with tempfile.TemporaryDirectory() as folder:
         straight = go(Path(folder) / "straight.db", case.trials)
@@ -208,7 +218,7 @@ def failures_do_not_stop_it(case: StrategyCase) -> None:
 
 
 def equal_results_do_not_stop_it(case: StrategyCase) -> None:
-    def same(arch: Architecture) -> float:
+    def same(arch: Architecture, job: Job) -> float:
         return 50.0
 
     with Study(None, case.space, case.make(), same) as study:
@@ -229,4 +239,5 @@ CHECKS = (
     restarts_change_nothing,
     failures_do_not_stop_it,
     equal_results_do_not_stop_it,
+    steering_is_obeyed,
 )

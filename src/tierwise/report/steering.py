@@ -1,0 +1,49 @@
+"""What people have said about a search, in words, on its time line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tierwise.report.facts import Facts
+from tierwise.report.template import Html, join, section, tag
+from tierwise.steering import Steer
+
+_WORDS = {
+    "narrow": "look only where {choice} is {options}",
+    "pin": "{choice} is {option} from now on",
+    "ban": "no {option} as {choice}",
+    "prefer": "three of four proposals with {options} as {choice}",
+    "avoid": "three of four proposals without {options} as {choice}",
+    "evaluate": "evaluate {architecture} next",
+    "stop": "stop",
+    "retract": "row {row} is taken back",
+}
+
+
+def steering(facts: Facts) -> Html | str:
+    """A section with every steering row, when, by whom and after how many evaluations; nothing where there is none."""
+    rows = facts.study.steers()
+    if not rows:
+        return ""
+    retracted = {row.what["row"]: row.id for row in rows if row.kind == "retract"}
+    lines = [_line(row, retracted.get(row.id)) for row in rows]
+    left = facts.study.steering().space.size
+    note = f"Left at the end: {left:,} of {facts.study.space.size:,} architectures, networks banned one by one aside."
+    return section("How it was steered", tag("div", tag("ol", join(lines)), "sheet"), tag("p", note, "note"))
+
+
+def wanted_by(facts: Facts, why: Mapping[str, Any]) -> str:
+    """Who asked for a trial that a person asked for."""
+    row = next((row for row in facts.study.steers() if row.id == why.get("row")), None)
+    return f"{row.who or 'somebody' if row else 'somebody'} asked for it, steering row {why.get('row')}"
+
+
+def _line(row: Steer, retracted: int | None) -> Html:
+    values = {k: v if isinstance(v, str | int) else " or ".join(v) for k, v in row.what.items()}
+    words = "never " + str(values["architecture"]) if row.kind == "ban" and "architecture" in values else None
+    what = words or _WORDS[row.kind].format(**values)
+    when, who = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.time)), row.who or "somebody"
+    back = f" (taken back by row {retracted})" if retracted else ""
+    return tag("li", join([tag("b", f"After {row.after:,} evaluations"), f"{when}, {who}: {what}{back}"]))

@@ -1,0 +1,173 @@
+"""What a person has said about a search: rows of the study that every strategy obeys from its next ``ask`` on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tierwise.architecture import Architecture, Architectures
+from tierwise.errors import BadSetting, UnknownName
+from tierwise.space import Space
+
+FIELDS: Mapping[str, tuple[tuple[str, ...], ...]] = {  # kind -> the sets of fields that it may have
+    "narrow": (("choice", "options"),),
+    "pin": (("choice", "option"),),
+    "ban": (("choice", "option"), ("architecture",)),
+    "prefer": (("choice", "options"),),
+    "avoid": (("choice", "options"),),
+    "evaluate": (("architecture",),),
+    "stop": ((),),
+    "retract": (("row",),),
+}
+
+LATEST = 2.5e11  # seconds since the epoch: calendars end with the year 9999
+
+
+@dataclass(frozen=True, slots=True)
+class Steer:
+    """One row. who: its author. after: how many results there were. kind: of ``FIELDS``. what: its fields by name."""
+
+    id: int
+    time: float
+    who: str
+    after: int
+    kind: str
+    what: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        fields = ", ".join(f"{k} {v if isinstance(v, str | int) else ' '.join(v)}" for k, v in self.what.items())
+        return f"{self.kind} {fields}".strip()
+
+
+def from_file(values: tuple[Any, ...], position: int) -> Steer:
+    """The row at `position` (from 1) of a file that anybody may have edited. Raises ValueError, TypeError, or ours."""
+    number, when, who, after, kind, what = values
+    if number != position:
+        raise ValueError(f"row {position} is missing")
+    times = isinstance(when, float) and 0 <= when < LATEST
+    if not times or not isinstance(who, str) or not isinstance(after, int) or after < 0:
+        raise ValueError(f"row {position} is of {who!r} at {when!r} after {after!r} results"[:200])
+    return Steer(number, when, who, after, kind, checked(kind, json.loads(what)))
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What the rows come to.
+
+    space: what narrow, pin and ban have left. preferred: the part of it that prefer and avoid point to, None without.
+    banned: canonical keys. queue: (row, architecture) to be evaluated next, the oldest first. stop: the row that ends
+    the search, None without.
+
+    narrow {choice, options}: only these options. pin {choice, option}: only this one. ban {choice, option}: not this
+    one; ban {architecture}: not this network. prefer and avoid {choice, options}: three of four proposals have, or have
+    not, one of these options. evaluate {architecture}: next, unless it is narrowed away. stop: ask no more.
+    retract {row}: as if that row had never been written.
+    """
+
+    space: Space
+    preferred: Space | None = None
+    banned: frozenset[int] = frozenset()
+    queue: tuple[tuple[int, Architecture], ...] = ()
+    stop: Steer | None = None
+
+    @classmethod
+    def of(cls, space: Space, rows: Sequence[Steer]) -> Steering:
+        """From the rows in their order. Raises TierwiseError for the first that cannot be obeyed."""
+        valid = {row.id: row for row in rows}
+        for row in rows:
+            if row.kind == "retract":
+                _known(row, valid)
+                valid.pop(int(row.what["row"]))
+        steering, soft = cls(space), list[Steer]()
+        for row in valid.values():
+            if row.kind in ("prefer", "avoid"):
+                soft.append(row)
+            elif row.kind != "retract":
+                steering = _EFFECTS[row.kind](steering, row)
+        if soft:
+            preferred = steering.space
+            for row in soft:
+                preferred = _narrowed(preferred, row, row.kind == "prefer")
+            steering = replace(steering, preferred=preferred)
+        return steering
+
+
+def checked(kind: str, what: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a new row in their stored form. Raises UnknownName, BadSetting."""
+    if kind not in FIELDS:
+        raise UnknownName("kind of steering", kind, FIELDS)
+    fields = {name: value for name, value in what.items() if value is not None}
+    allowed = FIELDS[kind]
+    if tuple(sorted(fields)) not in {tuple(sorted(names)) for names in allowed}:
+        wanted = " or ".join(", ".join(names) or "no field" for names in allowed)
+        raise BadSetting(f"steering {kind}", ", ".join(sorted(fields)) or "nothing", wanted)
+    for name, value in fields.items():
+        if name == "options":
+            given = [value] if isinstance(value, str) else list(value)
+            if not given or not all(isinstance(option, str) for option in given):
+                raise BadSetting(f"steering {kind}: options", value, "one option or more, by name")
+            fields[name] = given
+        elif name == "row":
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise BadSetting("steering retract: row", value, "the number of a steering row")
+        elif not isinstance(value, str):
+            raise BadSetting(f"steering {kind}: {name}", value, "text")
+    return fields
+
+
+def _known(row: Steer, valid: Mapping[int, Steer]) -> None:
+    number = row.what["row"]
+    if number not in valid or number >= row.id or valid[number].kind == "retract":
+        allowed = (
+            ", ".join(str(k) for k, r in valid.items() if k < row.id and r.kind != "retract") or "none is in force"
+        )
+        raise BadSetting("steering retract: row", number, f"a row that is in force: {allowed}")
+
+
+def _narrow(steering: Steering, row: Steer) -> Steering:
+    return replace(steering, space=_narrowed(steering.space, row, row.kind != "ban"))
+
+
+def _ban(steering: Steering, row: Steer) -> Steering:
+    if "architecture" not in row.what:
+        return _narrow(steering, row)
+    arch = Architectures.of([steering.space.parse(row.what["architecture"])], steering.space)
+    return replace(steering, banned=steering.banned | set(steering.space.canonical(arch).tolist()))
+
+
+def _evaluate(steering: Steering, row: Steer) -> Steering:
+    return replace(steering, queue=(*steering.queue, (row.id, steering.space.parse(row.what["architecture"]))))
+
+
+def _stop(steering: Steering, row: Steer) -> Steering:
+    return replace(steering, stop=row)
+
+
+_EFFECTS: Mapping[str, Callable[[Steering, Steer], Steering]] = {
+    "narrow": _narrow,
+    "pin": _narrow,
+    "ban": _ban,
+    "evaluate": _evaluate,
+    "stop": _stop,
+}
+
+
+def _narrowed(space: Space, row: Steer, keep: bool) -> Space:
+    """The space in which a choice has only, or has not, the options of a row. Raises where nothing is left."""
+    path, options = row.what["choice"], row.what.get("options") or [row.what["option"]]
+    choice = next((c for c in space.choices if c.path == path), None)
+    if choice is None:
+        raise UnknownName("choice", path, [c.path for c in space.choices])
+    for option in options:
+        if option not in choice.options:
+            raise UnknownName(f"option of {path}", option, choice.options)
+    try:
+        smaller = space.narrow(path, options if keep else [o for o in choice.options if o not in options])
+        empty = smaller.size == 0
+    except BadSetting as error:
+        raise BadSetting(f"steering {row}", "nothing is left", "an option that still is allowed") from error
+    if empty:
+        raise BadSetting(f"steering {row}", "no architecture is left", "what leaves one at least")
+    return smaller
