@@ -118,7 +118,10 @@ class Study:
             rng = np.random.default_rng([self.seed, len(columns), columns.told])
             history = self._history(steering)
             proposals = [] if steering.stop else steered_proposals(self.strategy, history, steering, n, rng)
-            return [columns.trial(row.id - 1) for row in self._add(history, proposals)]
+            archs, rows = new_rows(history, proposals, columns.told)
+            self._store.add(rows)
+            columns.add(rows, archs)
+            return [columns.trial(row.id - 1) for row in rows]
 
     def include(self, archs: Architectures, y: Any, source: str) -> int:
         """Results of this very task that are known already become finished trials; how many were new.
@@ -129,10 +132,16 @@ class Study:
         with self._driving():
             fresh = np.flatnonzero(self.history().fresh(archs))
             proposals = [Proposal(archs[int(k)], {"strategy": "known", "from": source}) for k in fresh]
-            rows, now = self._add(self.history(), proposals), time.time()
-            values = [{self.objective: value} for value in known.y[fresh].tolist()]
-            self._tell({row.id - 1: Outcome(told, None, now, now) for row, told in zip(rows, values, strict=True)})
-            return len(rows)
+            new, rows = new_rows(self.history(), proposals, self._columns.told)
+            now, values = time.time(), [{self.objective: value} for value in known.y[fresh].tolist()]
+            told = [
+                _told(row, self._columns.told + k, Outcome(value, None, now, now))
+                for k, (row, value) in enumerate(zip(rows, values, strict=True), start=1)
+            ]
+            self._store.add(told)  # asked and told in one transaction: after a kill, all or none are there
+            self._columns.add(told, new)
+            self._columns.tell(told)
+            return len(told)
 
     # ---- steering ----------------------------------------------------------------------------------------
 
@@ -186,25 +195,10 @@ class Study:
             numbers = {} if error is not None else as_metrics(metrics, self.objective)
             self._tell({position: Outcome(numbers, error, time.time(), time.time())})
 
-    def _add(self, history: History, proposals: Sequence[Proposal]) -> list[Row]:
-        """New waiting trials, in the file and in memory."""
-        archs, rows = new_rows(history, proposals, self._columns.told)
-        self._store.add(rows)
-        self._columns.add(rows, archs)
-        return rows
-
     def _tell(self, outcomes: Mapping[int, Outcome]) -> None:
         """Results of several trials (by position) in one transaction."""
         rows = [
-            replace(
-                self._columns.rows[position],
-                state="done" if outcome.error is None else "failed",
-                told=self._columns.told + k,
-                metrics=outcome.metrics,
-                error=outcome.error,
-                started=outcome.started,
-                ended=outcome.ended,
-            )
+            _told(self._columns.rows[position], self._columns.told + k, outcome)
             for k, (position, outcome) in enumerate(outcomes.items(), start=1)
         ]
         self._store.update(rows)
@@ -338,6 +332,19 @@ class Study:
         best = self.best()
         found = f"best {self.objective} {best[0].metrics[self.objective]:.4g}" if best else "nothing found yet"
         return f"<study {self.path or 'in memory'}: {self.finished} trials of {self.space.name}, {found}>"
+
+
+def _told(row: Row, told: int, outcome: Outcome) -> Row:
+    """A row with its result, the `told`-th of the study."""
+    return replace(
+        row,
+        state="done" if outcome.error is None else "failed",
+        told=told,
+        metrics=outcome.metrics,
+        error=outcome.error,
+        started=outcome.started,
+        ended=outcome.ended,
+    )
 
 
 def open_study(path: str | Path) -> tuple[dict[str, Any], list[Row]]:

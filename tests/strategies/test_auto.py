@@ -127,8 +127,8 @@ def test_cheap_evaluations_come_first_and_teach_the_opening(table):
         history, trials = study.history(), study.trials()
     assert [trial.budget for trial in trials] == [12] * 20 + [0] * 10
     assert len(history.done) == 10
-    assert {trial.why["step"] for trial in trials[20:26]} == {"best by what is known"}
-    assert (history.done.y[:6] > np.median(table.expected("accuracy"))).all()
+    assert {trial.why["step"] for trial in trials[20:24]} == {"best by what is known"}
+    assert (history.done.y[:4] > np.median(table.expected("accuracy"))).all()
 
 
 def test_labels_of_another_task_open_the_search_and_are_no_trials(table):

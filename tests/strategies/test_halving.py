@@ -180,14 +180,14 @@ def test_a_study_with_a_table_resumes_to_the_same_trials(tmp_path: Path):
     def rows(study: Study) -> list[Any]:
         return [(t.id, t.arch, t.budget, t.state, dict(t.why), dict(t.metrics)) for t in study.trials()]
 
-    with Study(None, data.space, Halving((4, 12)), data, seed=3) as study:
+    with Study(None, data.space, Halving((4, 12), source="random"), data, seed=3) as study:
         study.run(120)
         straight = rows(study)
         history = study.history()
     for trials in (7, 40, 95, 120):
-        with Study(tmp_path / "study.db", data.space, Halving((4, 12)), data, seed=3) as study:
+        with Study(tmp_path / "study.db", data.space, Halving((4, 12), source="random"), data, seed=3) as study:
             study.run(trials)
-    with Study(tmp_path / "study.db", data.space, Halving((4, 12)), data, seed=3) as study:
+    with Study(tmp_path / "study.db", data.space, Halving((4, 12), source="random"), data, seed=3) as study:
         assert len(rows(study)) == 120
         assert {row[2] for row in rows(study)} == {0, 4, 12}
         study.run(160)
