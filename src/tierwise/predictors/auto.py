@@ -238,7 +238,12 @@ class Auto(Predictor):
 
     def _moments(self, process: AdditiveProcess, rows: Architectures) -> tuple[Floats, Floats]:
         """(n,) means and standard deviations of a process, in chunks."""
-        parts = [process.predict_var(self._columns(part)) for part in rows.chunks(_ROWS)]
+
+        def moments(part: Architectures) -> Any:
+            return process.predict_var(self._columns(part))
+
+        with one_thread(), _pool() as pool:
+            parts = list(pool.map(moments, rows.chunks(_ROWS)))
         mean, variance = (np.concatenate(each) for each in zip(*parts, strict=True))
         return mean, np.sqrt(variance)
 

@@ -23,6 +23,7 @@ _POOL = 2_000  # architectures among which the most promising ones are looked fo
 _BEST = 0.01  # of them, from which the promising ones are drawn
 _GROWTH = 1.25  # labels grow by so much before kernel and encodings are chosen anew
 _FEWEST = 4  # labels before the predictor is asked
+_MOST = 250  # labels that kernel and encodings are chosen by: the cost of that grows with their cube
 _TELLING = 20  # labels before an expected gain is believed
 Floats = NDArray[np.float64]
 Taught = tuple[Labels, ...]  # other labels, each source nearer to the task than the one before
@@ -188,7 +189,7 @@ def _promise(pool: Architectures) -> Floats:
 def _fitted(seed: int, done: History, taught: Taught = ()) -> Any:
     """The process of predictor `auto` on all labels; what it chooses, it chooses from the first so many of them."""
     start = _FEWEST
-    while int(start * _GROWTH) + 1 <= len(done):
+    while int(start * _GROWTH) + 1 <= min(len(done), _MOST):
         start = int(start * _GROWTH) + 1
     predictor = _chosen(seed, Labels(done.archs[:start], done.y[:start]), taught)
     if start == len(done):
