@@ -20,7 +20,7 @@ from tierwise.columns import Columns
 from tierwise.errors import BadArchitecture, BadSetting, NotAStudy, TierwiseError
 from tierwise.goal import Goal, Reasons, at_least_one
 from tierwise.history import History, Prior, Proposal, Strategy, Trial
-from tierwise.job import Evaluator, Outcome, as_metrics, check_evaluator
+from tierwise.job import Evaluator, Outcome, as_metrics, check_budget, check_evaluator
 from tierwise.lock import driver_lock
 from tierwise.loop import BATCH, Loop, Order, interruptible, room
 from tierwise.pareto import goals_of, non_dominated
@@ -66,6 +66,9 @@ class Study:
         if prior is not None and not getattr(self.strategy, "learns_prior", False):
             allowed = "none with this strategy, which learns from labels of this very task alone; auto learns from both"
             raise BadSetting("prior", prior.source, allowed)
+        if evaluator is not None:
+            for budget in getattr(self.strategy, "budgets", ()):
+                check_budget(evaluator, budget)
         self.limits = {name: as_limit(name, value) for name, value in (limits or {}).items()}
         self.against = tuple(against)
         self._costs = {name: cost(name, self.space, evaluator) for name in (*self.limits, *self.against)}

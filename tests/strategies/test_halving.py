@@ -256,12 +256,15 @@ class Coarse:
         (Coarse(), "what the evaluator has, 3, 9"),
     ],
 )
-def test_an_evaluator_without_this_budget_is_refused_before_anything_is_evaluated(evaluator: Any, said: str):
-    with Study(None, NASBench201(), Halving(), evaluator) as study:
-        with pytest.raises(BadSetting) as caught:
+def test_an_evaluator_without_this_budget_is_refused_before_there_is_a_study(tmp_path: Path, evaluator: Any, said: str):
+    with pytest.raises(BadSetting) as caught:
+        Study(tmp_path / "study.db", NASBench201(), Halving(), evaluator)
+    assert said in str(caught.value)
+    assert not (tmp_path / "study.db").exists()
+    with Study(tmp_path / "study.db", NASBench201(), Halving()) as study:
+        study.evaluator = evaluator
+        with pytest.raises(BadSetting):
             study.run(10)
-        assert said in str(caught.value)
-        assert study.finished == 0
         assert {t.state for t in study.trials()} == {"waiting"}
         study.evaluator = lambda arch, job: float(sum(arch.genes)) + job.budget  # put right, the study goes on
         study.run(10)

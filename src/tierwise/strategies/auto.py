@@ -65,6 +65,11 @@ class Auto:
             raise BadSetting("auto", repr(self), allowed)
 
     @property
+    def budgets(self) -> tuple[int, ...]:
+        """Of the cheap evaluations that it asks for."""
+        return (self.cheap,) if self.cheap else ()
+
+    @property
     def tells_gain(self) -> bool:
         """Whether it says what it expects of a proposal."""
         return True
