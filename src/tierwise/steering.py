@@ -94,6 +94,11 @@ class Steering:
         return steering
 
 
+def retracted(rows: Sequence[Steer]) -> dict[int, int]:
+    """Rows that were taken back, each with the row that did so."""
+    return {row.what["row"]: row.id for row in rows if row.kind == "retract"}
+
+
 def checked(kind: str, what: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a new row in their stored form. Raises UnknownName, BadSetting."""
     if kind not in FIELDS:

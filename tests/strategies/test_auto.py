@@ -144,10 +144,10 @@ def test_labels_of_another_task_open_the_search_and_are_no_trials(table):
 
 def test_what_one_more_evaluation_may_gain_falls_with_distance_and_certainty():
     y = np.linspace(80, 90, 40)
-    gain = auto.expected_gain(y, np.array([3.0, 2.0, 1.0, 1.0]), np.array([0.3, 0.3, 0.3, 0.1]))
+    gain = auto.expected_gain(y, np.linspace(-2, 2, 40), np.array([3.0, 2.0, 1.0, 1.0]), np.array([0.3, 0.3, 0.3, 0.1]))
     assert (np.diff(gain) < 0).all()
     assert (gain > 0).all()
-    assert auto.expected_gain(np.full(5, 3.0), np.zeros(2), np.ones(2)) == pytest.approx(0.0)
+    assert auto.expected_gain(np.full(5, 3.0), np.zeros(5), np.zeros(2), np.ones(2)) == pytest.approx(0.0)
 
 
 def test_a_search_ends_when_one_more_evaluation_would_gain_too_little(table):

@@ -182,17 +182,19 @@ def _listed(search: Study) -> list[str]:
     """Every row, and what they leave of the space."""
     import time
 
+    from tierwise.steering import retracted
+
     rows, steering = search.steers(), search.steering()
     if not rows:
         kinds = ", ".join(SYNTAX)
         return [f"nobody has steered this search; all {search.space.size:,} architectures may be proposed ({kinds})"]
-    retracted = {row.what["row"]: row.id for row in rows if row.kind == "retract"}
+    taken_back = retracted(rows)
     evaluated = {t.why.get("row"): t for t in search.trials() if t.why.get("strategy") == "steering"}
     width = max(len(row.who) for row in rows)
     lines: list[str] = []
     for row in rows:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.time))
-        state = f"  (retracted by {retracted[row.id]})" if row.id in retracted else "  (in force)"
+        state = f"  (retracted by {taken_back[row.id]})" if row.id in taken_back else "  (in force)"
         if row.id in evaluated:
             state = f"  (trial {evaluated[row.id].id}, {evaluated[row.id].state})"
         state = "" if row.kind == "retract" else state

@@ -18,7 +18,7 @@ from tierwise import registry
 from tierwise.architecture import Architectures
 from tierwise.benchmarks.table import Table, mean_of_runs
 from tierwise.errors import BadSetting, BadTable, UnknownName
-from tierwise.harness.checks import ONE_TRAINING
+from tierwise.harness.checks import ONE_TRAINING, known
 from tierwise.harness.protocol import Data
 from tierwise.metrics import kendall_tau
 from tierwise.space import Space
@@ -159,14 +159,15 @@ def _problem(described: str, dataset: str, folder: Path) -> Problem:
     table = dataclasses.replace(
         table, metrics={**table.metrics, "accuracy": label}, truth={**table.truth, TRUTH: truth}
     )
-    if data.cheap is not None:
-        early = _file_array(data, dataset, data.cheap.accuracy, path)
-        seconds = {"seconds": data.cheap.seconds * table.metrics["seconds"]} if "seconds" in table.metrics else {}
-        table = dataclasses.replace(table, cheaper={data.cheap.budget: {"accuracy": early, **seconds}})
     size = table.space.size
     rows = np.flatnonzero(np.isfinite(mean_of_runs(label)) & np.isfinite(mean_of_runs(truth)))
     table = table if len(rows) == table.space.size else table.part(rows)  # a search stays inside what is recorded
-    archs = table.space.enumerate()
+    archs, origin = table.space.enumerate(), Origin(data, folder, size, rows)
+    if data.cheap is not None:
+        known(f"data set in data.cheap.accuracy of {table.name}", dataset, data.cheap.accuracy)
+        early = _array(origin, data.cheap.accuracy[dataset], ())
+        seconds = {"seconds": data.cheap.seconds * table.metrics["seconds"]} if "seconds" in table.metrics else {}
+        table = dataclasses.replace(table, cheaper={data.cheap.budget: {"accuracy": early, **seconds}})
     return Problem(
         dataset=dataset,
         space=table.space,
@@ -176,7 +177,7 @@ def _problem(described: str, dataset: str, folder: Path) -> Problem:
         known_costs=_costs(table, archs),
         seeds={name: column for name, column in table.truth.items() if name.startswith(ONE_TRAINING)},
         table=table,
-        origin=Origin(data, folder, size, rows),
+        origin=origin,
     )
 
 
@@ -193,18 +194,6 @@ def _costs(table: Any, archs: Architectures) -> dict[str, Column]:
 def _benchmark(data: Data, dataset: str, path: Path | None) -> Any:
     given = {} if path is None else {"truth": path}
     return registry.make("benchmark", str(data.benchmark), dataset=dataset, **given, **data.options)
-
-
-def _file_array(data: Data, dataset: str, names: Mapping[str, str], path: Path | None) -> Column:
-    """(size,) the array of a data set, one number for each architecture. Raises UnknownName, BadSetting."""
-    if dataset not in names or path is None or path.suffix != ".npz":
-        raise BadSetting(
-            "data.cheap.accuracy", dict(names), f"an array of an npz file for each data set, also {dataset}"
-        )
-    with np.load(path, allow_pickle=False) as arrays:
-        if names[dataset] not in arrays.files:
-            raise UnknownName(f"array of {data.file}", names[dataset], arrays.files)
-        return np.asarray(arrays[names[dataset]], dtype=np.float64)
 
 
 def _arrays(data: Data, dataset: str, path: Path | None) -> Any:

@@ -21,6 +21,7 @@ def the_front(facts: Facts) -> Html | str:
     archs = facts.archs[positions]
     middle = _knee(facts, positions)
     costs = {name: study.cost(name, facts.archs[facts.done]) for name in study.against}
+    of_front = {name: study.cost(name, archs).tolist() for name in study.against}
     drawn = [_plot(facts, name, column, positions, int(positions[middle])) for name, column in costs.items()]
     rows = [
         (
@@ -28,7 +29,7 @@ def the_front(facts: Facts) -> Html | str:
             "knee" if k == middle else "",
             f"{position + 1:,}",
             facts.number(float(facts.y[position])),
-            *(cost_text(name, float(study.cost(name, archs[k : k + 1])[0])) for name in study.against),
+            *(cost_text(name, column[k]) for name, column in of_front.items()),
         )
         for k, (position, text) in enumerate(zip(positions.tolist(), study.space.format(archs), strict=True))
     ]

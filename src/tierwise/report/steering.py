@@ -8,7 +8,7 @@ from typing import Any
 
 from tierwise.report.facts import Facts
 from tierwise.report.template import Html, join, section, tag
-from tierwise.steering import Steer
+from tierwise.steering import Steer, retracted
 
 _WORDS = {
     "narrow": "look only where {choice} is {options}",
@@ -27,8 +27,8 @@ def steering(facts: Facts) -> Html | str:
     rows = facts.study.steers()
     if not rows:
         return ""
-    retracted = {row.what["row"]: row.id for row in rows if row.kind == "retract"}
-    lines = [_line(row, retracted.get(row.id)) for row in rows]
+    taken_back = retracted(rows)
+    lines = [_line(row, taken_back.get(row.id)) for row in rows]
     left = facts.study.steering().space.size
     note = f"Left at the end: {left:,} of {facts.study.space.size:,} architectures, networks banned one by one aside."
     return section("How it was steered", tag("div", tag("ol", join(lines)), "sheet"), tag("p", note, "note"))
@@ -40,10 +40,10 @@ def wanted_by(facts: Facts, why: Mapping[str, Any]) -> str:
     return f"{row.who or 'somebody' if row else 'somebody'} asked for it, steering row {why.get('row')}"
 
 
-def _line(row: Steer, retracted: int | None) -> Html:
+def _line(row: Steer, taken_back: int | None) -> Html:
     values = {k: v if isinstance(v, str | int) else " or ".join(v) for k, v in row.what.items()}
     words = "never " + str(values["architecture"]) if row.kind == "ban" and "architecture" in values else None
     what = words or _WORDS[row.kind].format(**values)
     when, who = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.time)), row.who or "somebody"
-    back = f" (taken back by row {retracted})" if retracted else ""
+    back = f" (taken back by row {taken_back})" if taken_back else ""
     return tag("li", join([tag("b", f"After {row.after:,} evaluations"), f"{when}, {who}: {what}{back}"]))

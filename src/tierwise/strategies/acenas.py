@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tierwise import registry
 from tierwise.architecture import Architectures
-from tierwise.candidates import FEWEST, Labels, candidates, fitted, ranked
+from tierwise.candidates import FEWEST, Labels, candidates, fitted, random_proposals, ranked
 from tierwise.errors import BadSetting
 from tierwise.history import History, Proposal
 
@@ -60,14 +60,14 @@ class AceNAS:
         n = min(n, length - place)  # the next round learns from this one first
         before = history.rows(np.arange(len(history)) < number * length).done
         if number == 0 or len(before) < FEWEST:
-            return _proposals(history.sample(n, rng), "random")
+            return random_proposals("acenas", history, n, rng)
         proposals = self._top(history, before, min(n, max(0, (length + 1) // 2 - place)), rng)
         known = history.with_running(Architectures.of([p.arch for p in proposals], history.space))
         if self.explore == "k-centre" and len(proposals) < n:
             chosen = self._far(known, n - len(proposals), [history.seed, number])
-            proposals += _proposals(chosen, "k-centre")
+            proposals += [Proposal(arch, {"strategy": "acenas", "step": "k-centre"}) for arch in chosen]
             known = known.with_running(chosen)
-        return proposals + _proposals(known.sample(n - len(proposals), rng), "random")
+        return proposals + random_proposals("acenas", known, n - len(proposals), rng)
 
     def _top(self, history: History, before: History, n: int, rng: np.random.Generator) -> list[Proposal]:
         """The best that the labels of the earlier rounds predict."""
@@ -109,7 +109,3 @@ def k_centre(points: NDArray[np.float64], centres: NDArray[np.float64], k: int) 
 def _squares(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, m) squared distances."""
     return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0.0)
-
-
-def _proposals(archs: Architectures, step: str) -> list[Proposal]:
-    return [Proposal(arch, {"strategy": "acenas", "step": step}) for arch in archs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,8 @@ class Auto:
     draws: int = 10_000
     cheap: int = 0
     screened: int = 50
+    tells_gain: ClassVar[bool] = True  # what it expects of a proposal
+    learns_prior: ClassVar[bool] = True  # from labels of another task
 
     def __post_init__(self) -> None:
         if min(self.first, self.screened) < _FEWEST or min(self.draws - 1, self.optimism, self.cheap) < 0:
@@ -68,16 +70,6 @@ class Auto:
     def budgets(self) -> tuple[int, ...]:
         """Of the cheap evaluations that it asks for."""
         return (self.cheap,) if self.cheap else ()
-
-    @property
-    def tells_gain(self) -> bool:
-        """Whether it says what it expects of a proposal."""
-        return True
-
-    @property
-    def learns_prior(self) -> bool:
-        """Whether labels of another task help it."""
-        return True
 
     def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
         """Cheap evaluations while there are too few, the opening until it is complete, then rounds."""
@@ -141,7 +133,7 @@ class Auto:
             rows, score, std = predictor.pick(among, n, self.optimism, history.running.archs)
         tier, gains = predictor.predict_tier(among[rows]), [{}] * len(rows)
         if len(done) >= _TELLING:
-            gain = expected_gain(done.y, score, std).tolist()
+            gain = expected_gain(done.y, predictor.process_.z, score, std).tolist()
             gains = [{"expected_gain": round(each, 6)} for each in gain]
         return [
             Proposal(
@@ -165,14 +157,12 @@ class Auto:
         return concatenate([found, tier_draws(history.space, done, self.draws // 10, rng)])
 
 
-def expected_gain(y: Floats, score: Floats, std: Floats) -> Floats:
+def expected_gain(y: Floats, z: Floats, score: Floats, std: Floats) -> Floats:
     """(n,) expected improvement on the best of the labels y (m,), in their units, of (n,) normal scores.
 
-    Near the best, a step of the score is worth as much as between the labels of the best half.
+    z: (m,) those of the labels. Near the best, a step of the score is worth as much as between the labels of the best
+    half.
     """
-    z = rankdata(y)
-    z = norm.ppf((z - 0.5) / len(z))
-    z /= z.std() or 1.0
     top = np.argsort(-y, kind="stable")[: max(len(y) // 2, 2)]
     width = z[top[0]] - z[top[-1]]
     worth = (y[top[0]] - y[top[-1]]) / width if width > 0 else 0.0

@@ -14,12 +14,11 @@ from scipy.stats import norm
 
 from tierwise import registry
 from tierwise.architecture import Architectures, concatenate
-from tierwise.candidates import Labels, fitted, random_proposals
+from tierwise.candidates import FEWEST, Labels, fitted, random_proposals
 from tierwise.errors import BadSetting
 from tierwise.history import LARGEST_SWEEP, History, Proposal
 from tierwise.predictor import score_and_std
 
-LEAST = 10  # results before the first fit
 OPTIMISM = 0.5  # standard deviations that "ucb" adds, as published
 ACQUISITIONS = ("its", "ei", "ucb", "mean")
 
@@ -50,8 +49,8 @@ class Bananas:
     def __post_init__(self) -> None:
         if self.acquisition not in ACQUISITIONS:
             raise BadSetting("acquisition", self.acquisition, " or ".join(f'"{name}"' for name in ACQUISITIONS))
-        if self.first < LEAST:
-            raise BadSetting("first", self.first, f"{LEAST} or more random labels")
+        if self.first < FEWEST:
+            raise BadSetting("first", self.first, f"{FEWEST} or more random labels")
         for name in ("parents", "candidates"):
             if getattr(self, name) < 1:
                 raise BadSetting(name, getattr(self, name), "1 or more")
@@ -60,7 +59,7 @@ class Bananas:
         """Random proposals until there are labels enough, then those of the highest acquisition."""
         self._check_predictor()
         done = history.done
-        if len(history) < self.first or len(done) < LEAST:
+        if len(history) < self.first or len(done) < FEWEST:
             return random_proposals("bananas", history, min(n, max(self.first - len(history), 1)), rng)
         candidates = self._candidates(history, done, rng)
         candidates = candidates[np.flatnonzero(history.fresh(candidates))]

@@ -17,7 +17,7 @@ from sklearn.cluster import KMeans
 
 from tierwise import registry
 from tierwise.architecture import Architectures, concatenate
-from tierwise.candidates import FEWEST, Labels, fitted
+from tierwise.candidates import FEWEST, Labels, fitted, random_proposals
 from tierwise.errors import BadSetting
 from tierwise.history import DONE, WAITING, History, Known, Proposal
 from tierwise.predictor import score_all
@@ -55,8 +55,7 @@ class DCNAS:
         now = self._round(history)
         proposals = self._leaders(history, now, n) if now else []
         archs = Architectures.of([proposal.arch for proposal in proposals], history.space)
-        rest = history.with_running(archs).sample(n - len(proposals), rng)
-        return proposals + [Proposal(arch, {"strategy": "dcnas", "step": "random"}) for arch in rest]
+        return proposals + random_proposals("dcnas", history.with_running(archs), n - len(proposals), rng)
 
     def _round(self, history: History) -> _Round | None:
         """The first round that is not decided; None where even a new pool has nothing new."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tierwise.candidates import random_proposals
+from tierwise.candidates import FEWEST, random_proposals
 from tierwise.errors import BadSetting
 from tierwise.history import History, Proposal
 from tierwise.locality import Quality, around_the_best, near_moves
@@ -33,14 +33,14 @@ class LISSNAS:
     margin: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.first < 10 or not 1 <= self.seeds <= self.sample or not 0 <= self.margin < np.inf:
-            allowed = "first of 10 or more, seeds of 1 to sample, margin of 0 or more"
+        if self.first < FEWEST or not 1 <= self.seeds <= self.sample or not 0 <= self.margin < np.inf:
+            allowed = f"first of {FEWEST} or more, seeds of 1 to sample, margin of 0 or more"
             raise BadSetting("lissnas", repr(self), allowed)
 
     def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
         """Random proposals until there are labels enough, then members of the shrunk space, best predicted first."""
         done = history.done
-        if len(history) < self.first or len(done) < 10:
+        if len(history) < self.first or len(done) < FEWEST:
             return random_proposals("lissnas", history, min(n, max(self.first - len(history), 1)), rng)
         quality = Quality(self.predictor, history.seed, done.archs, done.y)
         near = near_moves(history.space, quality, rng)

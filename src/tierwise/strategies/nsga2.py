@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architectures
+from tierwise.candidates import random_proposals
 from tierwise.errors import BadSetting
 from tierwise.history import History, Proposal
 from tierwise.pareto import Goals, goals_of, non_dominated
@@ -52,8 +53,7 @@ class NSGA2:
                 why = {"parents": " and ".join(str(done.archs[int(row)]) for row in dict.fromkeys(pair.tolist()))}
                 proposals.append(Proposal(child, {"strategy": "nsga2", "front": int(place[pair].min()) + 1, **why}))
             known = known.with_running(children)
-        rest = known.sample(n - len(proposals), rng)
-        return [*proposals, *(Proposal(arch, {"strategy": "nsga2", "step": "random"}) for arch in rest)]
+        return proposals + random_proposals("nsga2", known, n - len(proposals), rng)
 
     def _children(
         self, known: History, done: History, order: NDArray[np.int64], n: int, rng: np.random.Generator

@@ -68,5 +68,4 @@ class RankNAS:
             proposals += [Proposal(a, {**why, "score": round(float(s), 4)}) for a, s in zip(best, score, strict=False)]
             if len(proposals) == n:
                 return proposals
-        rest = known.sample(n - len(proposals), rng) if not proposals else known.archs[:0]
-        return proposals + [Proposal(arch, {"strategy": "ranknas", "step": "random"}) for arch in rest]
+        return proposals or random_proposals("ranknas", known, n, rng)
