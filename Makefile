@@ -33,11 +33,11 @@ bench: .venv/dev.stamp
 .venv/run.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
-	$(BIN)/pip install --quiet -e ".[all]"
+	$(BIN)/pip install --quiet -e ".[usual]"
 	touch $@
 
 .venv/dev.stamp: .venv/run.stamp
-	$(BIN)/pip install --quiet --group dev
+	$(BIN)/pip install --quiet -e ".[all]" --group dev
 	touch $@
 
 clean:

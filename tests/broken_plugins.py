@@ -16,6 +16,7 @@ from tierwise.architecture import Architecture, Architectures, Archs, Graphs
 from tierwise.encodings.onehot import OneHot
 from tierwise.errors import BadSetting
 from tierwise.executors.inline import inline
+from tierwise.executors.local import local
 from tierwise.history import History, Proposal
 from tierwise.predictor import Predictor, check_fitted, check_labels
 from tierwise.space import Space
@@ -512,6 +513,27 @@ def breaking() -> Executor:
     return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
 
 
+def forgiving() -> Executor:
+    """Says of a killed worker that its evaluation has failed, which a study believes."""
+    engine, failed = local(2), "the worker has died"
+
+    def submit(fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        theirs, future = local.submit(engine, fn, *args, **kwargs), Future[Any]()
+
+        def done(_: Future[Any]) -> None:
+            error = theirs.exception()
+            if error is None:
+                future.set_result(theirs.result())
+            else:
+                future.set_exception(RuntimeError(failed))
+
+        theirs.add_done_callback(done)
+        return future
+
+    engine.submit = submit  # pyright: ignore[reportAttributeAccessIssue]
+    return engine
+
+
 class Orphaning(inline):
     """Says that it ran in the process of its own that the test has started and that goes on."""
 
@@ -528,5 +550,6 @@ EXECUTORS: dict[str, Broken] = {
     "an_exception_belongs_to_its_future": Contagious,
     "leaving_waits_for_what_runs": Hasty,
     "a_killed_worker_fails_only_its_own": breaking,
+    "a_killed_evaluation_goes_on_from_its_checkpoint": forgiving,
     "no_process_is_left_over": Orphaning,
 }

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tierwise.shrinking import shrink
     from tierwise.space import Choice, Space
     from tierwise.spaces.declared import load_space, save_space
+    from tierwise.spaces.marked import space_of
+    from tierwise.spaces.picking import pick
     from tierwise.study import Study
 
 _HOME = {
@@ -49,8 +51,10 @@ _HOME = {
     "installed": "registry",
     "load_space": "spaces.declared",
     "make": "registry",
+    "pick": "spaces.picking",
     "save_space": "spaces.declared",
     "shrink": "shrinking",
+    "space_of": "spaces.marked",
     "top": "predictor",
 }
 __all__ = [
@@ -74,8 +78,10 @@ __all__ = [
     "installed",
     "load_space",
     "make",
+    "pick",
     "save_space",
     "shrink",
+    "space_of",
     "top",
 ]
 

@@ -15,6 +15,9 @@
     │   ├── NewerSchema          written by a later tierwise
     │   ├── StudyLocked          another driver holds it
     │   └── CannotWrite          read-only file or full disk
+    ├── TrainingFailed       a network that cannot be trained: its loss is no number, its output has another shape
+    ├── Superseded           an evaluation that was given up, since started once more, wants to write
+    ├── EngineDied           what an executor runs evaluations on is gone, such as the head of a cluster
     └── WorkerDied           the process of one evaluation ended without an answer
 
 Each says what was given, what is allowed and what to do; the parts are also fields.
@@ -127,6 +130,18 @@ class StudyLocked(StudyError):
 
 class CannotWrite(StudyError):
     """The file is read-only or the disk is full; what was told before is kept."""
+
+
+class TrainingFailed(TierwiseError):
+    """A network could not be trained with this recipe on these data."""
+
+
+class Superseded(TierwiseError):
+    """An evaluation was started once more (its driver had died), and the first attempt still wants to write."""
+
+
+class EngineDied(TierwiseError):
+    """What an executor runs evaluations on is gone; the study keeps what was told, and the same line goes on."""
 
 
 class WorkerDied(TierwiseError):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, SupportsFloat, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tierwise import trial_folder
 from tierwise.architecture import Architecture
 from tierwise.errors import BadSetting
 
@@ -24,12 +28,33 @@ class Job:
 
     trial: row of the study. seed: of this evaluation, from study seed and trial alone.
     attempt: 1, or more after a crash. budget: of a cheap evaluation, such as its epochs; 0 asks for the full one.
+    folder: of this trial, made when something is first written; None for a study in memory, which keeps nothing.
     """
 
     trial: int
     seed: int
     attempt: int = 1
     budget: int = 0
+    folder: Path | None = None
+
+    def report(self, step: int, **metrics: float) -> None:
+        """One step of the learning curve, such as an epoch; see ``Study.curve``. Raises Superseded."""
+        if self.folder is not None:
+            trial_folder.claim(self.folder, self.attempt)
+            trial_folder.add_to_curve(self.folder, step, metrics)
+
+    def save(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Arrays by name, from which an attempt after a crash goes on; the last ones count. Raises Superseded."""
+        if self.folder is not None:
+            trial_folder.claim(self.folder, self.attempt)
+            trial_folder.save_checkpoint(self.folder, state)
+
+    def restore(self) -> dict[str, NDArray[Any]] | None:
+        """What an earlier attempt saved last, None if nothing was saved. Raises BadSetting, Superseded."""
+        if self.folder is None or not self.folder.exists():
+            return None
+        trial_folder.claim(self.folder, self.attempt)
+        return trial_folder.load_checkpoint(self.folder)
 
 
 class Evaluator(Protocol):
@@ -38,7 +63,8 @@ class Evaluator(Protocol):
     A metric called ``seconds`` drives the clock of the study (a table's recorded training time).
     NaN means not measured. It may have ``many(archs, seeds) -> name -> (n,) column`` for whole batches (with a third
     argument ``budget`` for cheap ones), ``budgets`` (which cheap ones it has; without it any is asked for),
-    ``known(name, archs) -> (n,) | None`` for costs known before any evaluation, and ``space``.
+    ``known(name, archs) -> (n,) | None`` for costs known before any evaluation, ``space``, and ``for_space(space)``,
+    the evaluator for a space that a study gives it.
     """
 
     def __call__(self, arch: Architecture, job: Job) -> Mapping[str, float]: ...
@@ -67,7 +93,24 @@ def evaluate(evaluator: Callable[..., Any], arch: Architecture, job: Job, object
         metrics = as_metrics(call(evaluator, arch, job), objective)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a failing evaluation is a row, whatever a stranger's function raises
         trace = error_text(error)
-    return Outcome(metrics, trace, started, started + time.perf_counter() - clock)
+    outcome = Outcome(metrics, trace, started, started + time.perf_counter() - clock)
+    if job.folder is not None and trace is None and job.folder.exists():  # it was no look-up in a table
+        with contextlib.suppress(OSError):  # the driver hears of it all the same
+            timing = {"started": outcome.started, "ended": outcome.ended}
+            trial_folder.keep_result(job.folder, {**_identity(arch, job), "metrics": metrics, **timing})
+    return outcome
+
+
+def _identity(arch: Architecture, job: Job) -> dict[str, Any]:
+    return {"architecture": str(arch), "seed": job.seed, "budget": job.budget}
+
+
+def earlier_outcome(arch: Architecture, job: Job, objective: str) -> Outcome | None:
+    """The result that a worker left behind after its driver had died."""
+    kept = None if job.folder is None else trial_folder.kept_result(job.folder, _identity(arch, job))
+    if kept is None or objective not in kept["metrics"]:
+        return None
+    return Outcome(kept["metrics"], None, kept["started"], kept["ended"])
 
 
 def call(evaluator: Callable[..., Any], arch: Architecture, job: Job) -> Any:

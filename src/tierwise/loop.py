@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 from tierwise.columns import Columns
 from tierwise.errors import TierwiseError, WorkerDied
 from tierwise.goal import Reasons
-from tierwise.job import Job, Outcome, as_metrics, check_budget, error_text, evaluate, job_seed
+from tierwise.job import Job, Outcome, as_metrics, check_budget, earlier_outcome, error_text, evaluate, job_seed
 
 Order = Literal["arrived", "asked"]
+ATTEMPTS = 3  # at an evaluation whose worker dies: it may have been killed, or be too large for any worker
 BATCH = 10  # trials that wait at once, where neither `batch` nor the number of workers says otherwise
 
 
@@ -36,13 +38,15 @@ def room(engine: Executor, batch: int | None, order: Order) -> tuple[int, int]:
 class Loop:
     """One run.
 
-    ask(n): write at most n new trials. tell(outcomes by position): write results. Both update `columns`.
+    ask(n): write at most n new trials. tell(outcomes by position): write results. again(positions): write that these
+    trials are started once more. All update `columns`.
     size: how many trials wait at once. slots: how many of them are evaluated at once.
     """
 
     columns: Columns
     ask: Callable[[int], Sequence[object]]
     tell: Callable[[Mapping[int, Outcome]], None]
+    again: Callable[[Sequence[int]], None]
     evaluator: Callable[..., Any]
     seed: int
     total: int
@@ -50,9 +54,20 @@ class Loop:
     size: int
     slots: int
     order: Order
+    folder: Path | None  # of the folders of the trials
     queue: list[int] = field(default_factory=list[int])  # positions to be started
     flying: dict[Future[Any], list[int]] = field(default_factory=dict[Future[Any], list[int]])
     landed: dict[int, Outcome] = field(default_factory=dict[int, Outcome])  # told when their turn comes
+
+    def resume(self, positions: Sequence[int]) -> None:
+        """What an earlier run left in flight: tell what its workers have finished since, start the rest once more."""
+        self.again(positions)
+        for position in positions:
+            done = earlier_outcome(self.columns.archs[position], self._job(position), self.columns.objective)
+            if done is None:
+                self.queue.append(position)
+            else:
+                self.landed[position] = done
 
     def run(self, reasons: Callable[[], Reasons]) -> Reasons:
         """The loop; returns the reasons for stopping, which are not empty."""
@@ -114,7 +129,8 @@ class Loop:
 
     def _job(self, position: int) -> Job:
         row = self.columns.rows[position]
-        return Job(position + 1, job_seed(self.seed, position + 1), row.attempt, row.budget)
+        folder = None if self.folder is None else self.folder / f"trial-{position + 1}"
+        return Job(position + 1, job_seed(self.seed, position + 1), row.attempt, row.budget, folder)
 
     def _many(self, many: Callable[..., Mapping[str, NDArray[Any]]], positions: list[int]) -> list[Outcome]:
         """A whole batch in one look-up; where that fails, one by one, so that only the rows at fault fail."""
@@ -138,14 +154,27 @@ class Loop:
             return Outcome({}, error_text(error), started, time.time())
 
     def _land(self) -> None:
-        """Wait for results and tell them: all that have arrived, or the next one in the order of asking."""
+        """Wait for results and tell them: all that have arrived, or the next one in the order of asking.
+
+        Raises what says that the engine cannot work, after what has arrived beside it is told.
+        """
+        problem: BaseException | None = None
         if self.flying and not self._ready():
             done = wait(list(self.flying), timeout=1.0, return_when=FIRST_COMPLETED).done
             for future in sorted(done, key=lambda f: self.flying[f]):
-                positions = self.flying.pop(future)
-                self.landed.update(zip(positions, [_outcome_of(future)], strict=True))
+                (position,) = self.flying.pop(future)
+                error = future.exception()
+                if isinstance(error, WorkerDied) and self.columns.rows[position].attempt < ATTEMPTS:
+                    self.again([position])
+                    self.queue.insert(0, position)
+                elif isinstance(error, TierwiseError) and not isinstance(error, WorkerDied):
+                    problem = error
+                else:
+                    self.landed[position] = _outcome_of(future)
         if ready := self._ready():
             self.tell({position: self.landed.pop(position) for position in ready})
+        if problem is not None:
+            raise problem
 
     def _ready(self) -> list[int]:
         """Positions whose results may be told now."""
@@ -156,12 +185,10 @@ class Loop:
 
 
 def _outcome_of(future: Future[Any]) -> Outcome:
-    """A result, or what killed the worker as a failed outcome; an engine that cannot work ends the run."""
+    """A result, or what killed the worker as a failed outcome."""
     error = future.exception()
     if error is None:
         return cast(Outcome, future.result())
-    if isinstance(error, TierwiseError) and not isinstance(error, WorkerDied):
-        raise error
     now = time.time()
     return Outcome({}, f"{type(error).__name__}: {error}", now, now)
 

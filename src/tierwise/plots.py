@@ -5,6 +5,7 @@ Each draws into `ax`, or makes a figure of its own (``ax.figure.savefig("curve.s
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,29 @@ def search_curve(
         ax.grid(axis="y", color=QUIET, alpha=0.25, lw=0.6)
         ax.legend(loc="lower right")
         return ax
+
+
+def learning_curve(curve: Sequence[Mapping[str, float]], *, ax: Axes | None = None) -> Axes:
+    """Accuracy over the epochs of one training; losses on an axis of their own, if they were reported.
+
+    curve: what ``Study.curve`` gives, a dict a step.
+    """
+    with rc_context(STYLE):
+        ax = _axes(ax)
+        steps = [entry["step"] for entry in curve]
+        ax.plot(steps, [entry.get("accuracy", np.nan) for entry in curve], color=FIND, label="validation accuracy")
+        ax.set(xlabel="epochs", ylabel="accuracy (%)")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        losses = {"train_loss": "training loss", "loss": "validation loss"}
+        if shown := {name: label for name, label in losses.items() if all(name in entry for entry in curve)}:
+            right = ax.twinx()
+            for (name, label), dashes in zip(shown.items(), ("-", "--"), strict=False):
+                right.plot(steps, [entry[name] for entry in curve], dashes, color=QUIET, label=label)
+            right.set_ylabel("loss")
+            right.spines["right"].set_visible(True)
+            lines = [*ax.get_lines(), *right.get_lines()]
+            ax.legend(lines, [str(line.get_label()) for line in lines], loc="center right", frameon=False)
+    return ax
 
 
 def _counts(values: ArrayLike) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 LARGEST_LIST = 10_000_000
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]  # of an input: (channels, height, width), (channels, length) of a signal, (features,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Space(ABC):
     def costs(self, archs: Architectures, *, classes: int = 10, shape: Shape = (3, 32, 32)) -> NDArray[np.int64]:
         """(n, cells, v, v, 2) FLOPs and parameters of every operation in every cell of the full network.
 
-        classes: outputs of the classifier. shape: channels, height and width of an image.
+        classes: outputs of the classifier. shape: of one input, see `Shape`.
         """
         raise BadSetting("costs of the space", self.name, "a space with cost formulas")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import secrets
 import shutil
 import sqlite3
 import tempfile
@@ -261,9 +263,19 @@ class Store:
             return stored
         with self._transaction() as db:
             if not self.settings():  # nobody else was faster
-                rows = [(key, json.dumps(value)) for key, value in settings.items()]
+                own = {"id": secrets.token_hex(6)}  # a new study at the path of a deleted one finds none of its files
+                rows = [(key, json.dumps(value)) for key, value in {**settings, **own}.items()]
                 db.executemany("INSERT INTO study VALUES (?, ?)", rows)
         return self.settings()
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the evaluations of this study keep their files, beside it; None for one in memory."""
+        if self.path is None:
+            return None
+        own = str(self.settings().get("id", ""))
+        own = own if re.fullmatch("[0-9a-f]{12}", own) else "study"  # an older file, or one that somebody has edited
+        return self.path.with_name(self.path.name + ".files") / own
 
     # ---- trials --------------------------------------------------------------------------------------------
 

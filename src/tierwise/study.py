@@ -29,6 +29,8 @@ from tierwise.settings import agree, as_limit, cost, describe, stored_prior
 from tierwise.space import Space
 from tierwise.steering import Steer, Steering, checked
 from tierwise.store import Store
+from tierwise.tracking import Tracker, Trackers
+from tierwise.trial_folder import read_curve
 
 Progress = Callable[["Study"], None]
 
@@ -60,6 +62,8 @@ class Study:
     ):
         self.space: Space = registry.make("space", space) if isinstance(space, str) else space
         self.strategy: Strategy = registry.make("strategy", strategy) if isinstance(strategy, str) else strategy
+        for_space = getattr(evaluator, "for_space", None)  # it builds networks, and does not know yet of what space
+        evaluator = evaluator if for_space is None else for_space(self.space)
         self.evaluator, self.objective, self.seed = evaluator, maximize, int(seed)
         if self.seed < 0:
             raise BadSetting("seed", seed, "0 or more")
@@ -222,6 +226,7 @@ class Study:
         gain: float | None = None,
         order: Order = "arrived",
         progress: Progress | None = None,
+        trackers: Sequence[Tracker | str] = (),
     ) -> Reasons:
         """Search until the study has `trials` finished trials, and say why it stopped.
 
@@ -232,6 +237,7 @@ class Study:
         units of the objective: stop once the strategy expects less of its next proposals (`auto` says what it expects).
         order: "asked" tells results in the order of asking: any number of workers, and any interruption,
         give the same sequence for the same batch.
+        trackers: who hears of every result, such as "tensorboard", or objects with ``on_tell``.
         Ctrl-C finishes what is running, twice stops at once.
         """
         goal = Goal(trials, seconds, target, patience, gain)
@@ -242,6 +248,7 @@ class Study:
         if order not in ("arrived", "asked"):
             raise BadSetting("order", order, '"arrived" or "asked"')
         mine = isinstance(executor, str)  # another executor belongs to the caller
+        heard = Trackers(trackers)
         engine: Executor = registry.make("executor", executor, workers=workers) if mine else executor
         try:
             with self._driving(), interruptible() as interrupted:
@@ -254,27 +261,36 @@ class Study:
                 if stop := reasons():
                     return stop
                 self.total = trials
-                return self._loop(engine, batch, order, progress).run(reasons)
+                return self._loop(engine, batch, order, progress, heard).run(reasons)
         finally:
+            heard.close()
             if mine:
                 engine.shutdown(wait=False, cancel_futures=True)
 
-    def _loop(self, engine: Executor, batch: int | None, order: Order, progress: Progress | None) -> Loop:
+    def _loop(
+        self, engine: Executor, batch: int | None, order: Order, progress: Progress | None, trackers: Trackers
+    ) -> Loop:
         """What an earlier run left in flight starts once more; then new trials."""
 
         def tell(outcomes: Mapping[int, Outcome]) -> None:
             self._tell(outcomes)
+            trackers.tell(self, [self._columns.trial(position) for position in outcomes])
             if progress is not None:
                 progress(self)
 
         columns, evaluator = self._columns, cast(Evaluator, self.evaluator)
         size, slots = room(engine, batch, order)
-        loop = Loop(columns, self.ask, tell, evaluator, self.seed, self.total, engine, size, slots, order)
-        loop.queue = columns.waiting()[: self.total - columns.told]
-        again = [replace(row, attempt=row.attempt + 1) for row in (columns.rows[position] for position in loop.queue)]
-        self._store.update(again)
-        columns.tell(again)
+        steps = self.ask, tell, self._again
+        loop = Loop(columns, *steps, evaluator, self.seed, self.total, engine, size, slots, order, self._store.folder)
+        loop.resume(columns.waiting()[: self.total - columns.told])
         return loop
+
+    def _again(self, positions: Sequence[int]) -> None:
+        """Waiting trials are started once more."""
+        rows = [self._columns.rows[position] for position in positions]
+        rows = [replace(row, attempt=row.attempt + 1) for row in rows]
+        self._store.update(rows)
+        self._columns.tell(rows)
 
     # ---- looking -----------------------------------------------------------------------------------------
 
@@ -301,6 +317,11 @@ class Study:
         order = np.flatnonzero(non_dominated(goals_of(done, done.archs, done.y)))
         order = order[np.argsort(-done.y[order], kind="stable")]
         return [self._columns.trial(int(position)) for position in done.ids[order]]
+
+    def curve(self, trial: Trial | int) -> list[dict[str, float]]:
+        """What the evaluation of a trial reported, a dict a step; none where it reported nothing."""
+        number, folder = trial.id if isinstance(trial, Trial) else int(trial), self._store.folder
+        return [] if folder is None else read_curve(folder / f"trial-{number}")
 
     def cost(self, name: str, archs: Architectures) -> NDArray[np.float64]:
         """(n,) a cost of ``limits`` or ``against``."""

@@ -1,15 +1,17 @@
 """A driver to be killed: it runs a study on the real table and prints what it has told once that is in the file.
 
-python -m tests.crash.driver study.db folder inline|local arrived|asked trials delay
+python -m tests.crash.driver study.db folder inline|local|ray|slurm arrived|asked trials delay
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.evaluators import Recorded
 from tierwise import Study, make
+from tierwise.errors import EngineDied
 
 BATCH = 4
 
@@ -29,15 +31,17 @@ def main() -> None:
     with Study(path, data.space, "evolution", evaluator, seed=3) as study:
         tell(study)
         print("ready", flush=True)
-        reasons = study.run(
-            int(trials),
-            executor=executor,
-            workers=2 if executor == "local" else 1,
-            batch=BATCH,
-            order=order,
-            progress=tell,
-        )
-        print("finished", reasons, flush=True)
+        alone = executor == "inline"
+        settings: dict[str, Any] = {"cluster": "local", "folder": folder} if executor == "slurm" else {}
+        engine = make("executor", executor, workers=1 if alone else 2, **settings)
+        try:
+            reasons = study.run(int(trials), executor=engine, batch=BATCH, order=order, progress=tell)
+        except EngineDied as error:
+            print("gone", error, flush=True)
+        else:
+            print("finished", reasons, flush=True)
+        finally:
+            engine.shutdown(wait=False, cancel_futures=True)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def children(pid: int) -> set[int]:
 def told(output: str) -> dict[int, float]:
     """What the driver said that it had told; its last line may be cut short."""
     lines = [line.split() for line in output.split("\n")[:-1]]
-    return {int(line[1]): float(line[2]) for line in lines if line[0] == "told"}
+    return {int(line[1]): float(line[2]) for line in lines if line[:1] == ["told"]}
 
 
 def uninterrupted(trials: int, order: Literal["asked", "arrived"]) -> list[tuple[Any, ...]]:

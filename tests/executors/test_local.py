@@ -192,3 +192,18 @@ def test_no_worker_outlives_a_killed_driver(tmp_path: Path):
         driver.kill()
     with contextlib.suppress(ProcessLookupError):
         assert gone({pid})
+
+
+def grows() -> int:
+    held = bytearray(400 * 2**20)
+    time.sleep(600)
+    return len(held)
+
+
+def test_an_evaluation_of_too_much_memory_is_stopped():
+    with local(1, megabytes=250) as engine:
+        greedy = engine.submit(grows)
+        assert isinstance(greedy.exception(timeout=60), MemoryError)
+        assert engine.submit(missing, 3).result(timeout=60) == 3
+    with pytest.raises(BadSetting, match="megabytes"):
+        local(1, megabytes=0)

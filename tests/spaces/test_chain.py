@@ -10,17 +10,17 @@ import pytest
 from tierwise import registry
 from tierwise.architecture import Architectures
 from tierwise.errors import BadSetting, UnknownName
-from tierwise.spaces.chain import Chain, ChainCosts, Layer
+from tierwise.spaces.chain import Chain, ChainNetwork, Layer
 from tierwise.spaces.formulas import Cost
 from tierwise.testing import check_encoding, check_space
 
 MOBILE = {"op": ["mbconv", "skip"], "kernel": [3, 5], "expansion": [3, 6]}
-COSTS = ChainCosts(
+COSTS = ChainNetwork(
     {"mbconv": Cost("expansion*c_in*h*w*(kernel**2 + c_in + c)", "expansion*c_in*(kernel**2 + c_in + c)")},
     inputs=16,
     extra=Cost("c*classes", "c*classes + classes"),
 )
-DENSE = ChainCosts({"": Cost("c_in*c*h*w", "c_in*c")})
+DENSE = ChainNetwork({"": Cost("c_in*c*h*w", "c_in*c")})
 
 
 def mobile(layers: int = 4, **settings: Any) -> Chain:
@@ -93,7 +93,7 @@ def test_every_key_of_a_small_chain_is_its_sequence_of_layers() -> None:
 
 def test_costs_by_hand_follow_the_channels() -> None:
     layers = [Layer("a", {"channels": [8, 16]}, size=4), Layer("b", {"channels": [8, 16]}, size=2)]
-    network = ChainCosts({"": Cost("9*c_in*c*h*w", "9*c_in*c")}, 3, Cost("c*classes", "c*classes"))
+    network = ChainNetwork({"": Cost("9*c_in*c*h*w", "9*c_in*c")}, 3, Cost("c*classes", "c*classes"))
     space = Chain("n", layers, depths=[1, 2], network=network)
     archs = rows(space, (1, 1, 0), (0, 1, 0))
     params = [9 * 3 * 16 + 9 * 16 * 8 + 80, 9 * 3 * 16 + 160]
@@ -117,8 +117,8 @@ def test_costs_by_hand_follow_the_channels() -> None:
         ([Layer("a", {"k": range(300)})], {}, "300 combinations"),
         ([Layer(f"l{j}", {f"k{j}": range(200)}) for j in range(2)], {}, "400 different layers"),
         ([Layer("a", {"k": [1, 2]})], {"depths": [1, 2]}, "1 among them"),
-        ([Layer("a", {"k": [1, 2]})], {"network": ChainCosts(inputs=0)}, "1 or more channels"),
-        ([Layer("a", {"k": [7, 8]})], {"network": ChainCosts({"": Cost("c_in//(k-7)")})}, "division by zero"),
+        ([Layer("a", {"k": [1, 2]})], {"network": ChainNetwork(inputs=0)}, "1 or more channels"),
+        ([Layer("a", {"k": [7, 8]})], {"network": ChainNetwork({"": Cost("c_in//(k-7)")})}, "division by zero"),
     ],
 )
 def test_an_impossible_chain_is_refused(layers: list[Layer], settings: dict[str, Any], said: str) -> None:
@@ -130,6 +130,6 @@ def test_unknown_names_are_refused() -> None:
     with pytest.raises(UnknownName, match='"skp"; did you mean "skip"'):
         mobile(2, identity="skp")
     with pytest.raises(UnknownName, match='"kernels"; did you mean "kernel"'):
-        mobile(2, network=ChainCosts({"mbconv": Cost("kernels*c")}))
+        mobile(2, network=ChainNetwork({"mbconv": Cost("kernels*c")}))
     with pytest.raises(UnknownName, match='"mbcnv"; did you mean "mbconv"'):
-        mobile(2, network=ChainCosts({"mbcnv": Cost("c")}))
+        mobile(2, network=ChainNetwork({"mbcnv": Cost("c")}))

@@ -257,6 +257,8 @@ def test_impossible_settings_are_refused() -> None:
         DARTS(layers=2)
     with pytest.raises(BadSetting, match="divisible by 4"):
         SPACE.totals(batch(V2), shape=(3, 30, 32))
+    with pytest.raises(BadSetting, match="divisible by 4"):
+        SPACE.totals(batch(V2), shape=(64,))
     with pytest.raises(BadArchitecture):
         SPACE.build(Architecture("darts", (7, *[0] * 21)), classes=10, shape=(3, 32, 32))
     assert DARTS(32, 8) != DARTS() == DARTS(36, 20)

@@ -179,7 +179,8 @@ def test_parts_that_lead_nowhere_are_pruned(row: int, data: st.DataObject) -> No
         larger[(n - 1, place) if into else (place, n - 1)] = 1
     cell = SPACE.encode(larger[None], np.array([[*ops, data.draw(st.integers(0, 2))]]))
     assert SPACE.index(cell).tolist() == [row]
-    assert SPACE.totals(cell).tolist() == SPACE.totals(SPACE.encode(matrix[None], np.array([ops]))).tolist()
+    if not into:  # else the cell is relabelled, and which vertex gets a channel that is left over depends on labels
+        assert SPACE.totals(cell).tolist() == SPACE.totals(SPACE.encode(matrix[None], np.array([ops]))).tolist()
 
 
 def test_equal_keys_mean_isomorphic_graphs(labelled: Any) -> None:
@@ -388,8 +389,8 @@ def test_every_vertex_costs_its_closed_form() -> None:
         assert not costs[row][:, interior + 1 :].any()
 
 
-@pytest.mark.parametrize("shape", [(3, 30, 32), (3, 32, 30), (0, 32, 32), (3, 0, 32)])
-def test_an_impossible_image_is_refused(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("shape", [(3, 30, 32), (3, 32, 30), (0, 32, 32), (3, 0, 32), (3, 32)])
+def test_an_impossible_image_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(BadSetting, match="divisible by 4"):
         SPACE.totals(SPACE.at([0]), shape=shape)
     with pytest.raises(BadSetting, match="classes"):

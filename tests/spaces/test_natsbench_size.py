@@ -97,8 +97,8 @@ def test_wider_layers_cost_more() -> None:
         assert rises[[0, 1, 4, 5, 6]].all(), "the widths next to 32 save the linear map of a skip"
 
 
-@pytest.mark.parametrize("shape", [(3, 30, 32), (3, 32, 30), (0, 32, 32)])
-def test_an_impossible_image_is_refused(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("shape", [(3, 30, 32), (3, 32, 30), (0, 32, 32), (64,)])
+def test_an_impossible_image_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(BadSetting, match="divisible by 4"):
         SPACE.totals(SPACE.at([0]), shape=shape)
     with pytest.raises(BadSetting, match="divisible by 4"):

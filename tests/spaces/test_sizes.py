@@ -11,12 +11,12 @@ from sklearn.neural_network import MLPClassifier
 from tierwise import registry
 from tierwise.architecture import Architectures
 from tierwise.errors import BadSetting
-from tierwise.spaces.chain import ChainCosts
+from tierwise.spaces.chain import ChainNetwork
 from tierwise.spaces.formulas import Cost
 from tierwise.spaces.sizes import Sizes, SizeStage
 from tierwise.testing import check_encoding, check_space
 
-PERCEPTRON = ChainCosts({"": Cost("c_in*c", "c_in*c + c")}, 64, Cost("c*classes", "c*classes + classes"))
+PERCEPTRON = ChainNetwork({"": Cost("c_in*c", "c_in*c + c")}, 64, Cost("c*classes", "c*classes + classes"))
 
 
 def perceptrons() -> Sizes:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tierwise.architecture import Architectures
+from tierwise.cli.results import chosen
 from tierwise.drawing import svg
 from tierwise.errors import BadSetting
+from tierwise.history import Trial
 from tierwise.study import Study
 
+NETWORKS = (".py", ".safetensors", ".pt2", ".onnx")
 
-def write(study: Study, out: Path) -> None:
-    """All trials to FILE.csv or FILE.json, a drawing of the best architecture to FILE.svg; the file or nothing."""
-    writers = {".csv": _csv, ".json": _json, ".svg": _svg}
+
+def write(study: Study, out: Path, trial: int | None = None) -> None:
+    """All trials to FILE.csv or FILE.json, a drawing of one to FILE.svg; the file or nothing."""
+    writers: dict[str, Callable[[Study, Path], None]] = {".csv": _csv, ".json": _json}
+    writers[".svg"] = lambda study, path: _svg(chosen(study, trial), study, path)
     if out.suffix not in writers:
-        raise BadSetting("export", out.name, "a file name that ends in .csv, .json or .svg")
+        raise BadSetting("export", out.name, f"a file name that ends in {', '.join((*writers, *NETWORKS))}")
     part = out.with_name(out.name + ".part")
     writers[out.suffix](study, part)
     part.replace(out)
@@ -60,9 +66,23 @@ def _json(study: Study, path: Path) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _svg(study: Study, path: Path) -> None:
-    found = study.best()
-    if not found:
-        raise BadSetting("export", "svg", "a study with at least one finished trial")
-    graph = study.space.graph(found[0].arch)
-    path.write_text(svg(graph.nodes, graph.edges, title=str(found[0].arch)), encoding="utf-8")
+def _svg(trial: Trial, study: Study, path: Path) -> None:
+    graph = study.space.graph(trial.arch)
+    path.write_text(svg(graph.nodes, graph.edges, title=str(trial.arch)), encoding="utf-8")
+
+
+def write_network(study: Study, benchmark: Any, out: Path, trial: int | None, task: Mapping[str, Any]) -> str:
+    """The network of one trial, untrained or with weights; what it is. task: classes, shape, weights, where given."""
+    from tierwise.evaluators.train import Train
+    from tierwise.export import formats
+
+    found, own = chosen(study, trial), benchmark if isinstance(benchmark, Train) else None
+    classes = task["classes"] or (own.classes if own else 10)
+    shape = task["shape"] or (own.splits().train.shape if own else (3, 32, 32))
+    network = study.space.build(found.arch, classes=classes, shape=shape)
+    if task["weights"] is not None:
+        formats.read_weights(network, task["weights"])
+    title = f"{found.arch}, trial {found.id} of {study.path and study.path.name}"
+    formats.write_network(network, out, shape, title)
+    state = f"weights of {task['weights']}" if task["weights"] else "untrained"
+    return f"{classes} classes, inputs of shape {tuple(shape)}, {state}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from tierwise.cli import bench, explain, shrink, steer
+from tierwise.cli import bench, explain, proxies, run, shrink, steer, train
 from tierwise.errors import BadSetting, TierwiseError
 
 app = typer.Typer(
@@ -21,113 +21,17 @@ app = typer.Typer(
 )
 
 app.add_typer(bench.app, name="bench")
+app.command()(run.run)
 app.command()(explain.explain)
+app.command()(proxies.proxies)
 app.command()(shrink.shrink)
 app.command()(steer.steer)
+app.command()(train.train)
 
 StudyPath = Annotated[Path, typer.Argument(help="The study file that 'tierwise run' wrote.", show_default=False)]
 TruthPath = Annotated[Path | None, typer.Option("--truth", help="Test accuracies (npz or CSV), used by reports only.")]
 Quantity = Annotated[int, typer.Option("-k", "--count", min=1, help="How many.")]
 PredictorName = Annotated[str, typer.Option("--predictor", help="Who ranks: see 'tierwise plugins'.")]
-
-
-@app.command()
-def run(
-    benchmark: Annotated[
-        str | None, typer.Argument(help="See 'tierwise plugins' \\[default: nasbench201; own with --space]")
-    ] = None,
-    dataset: Annotated[str | None, typer.Option(help="cifar10, cifar100, imagenet16-120; cora ... of a graph.")] = None,
-    label: Annotated[
-        str | None, typer.Option(help="validation or test, then @EPOCHS, then #RUN: mean, noise, or a recorded run.")
-    ] = None,
-    objective: Annotated[
-        list[str] | None, typer.Option(help="One more recorded column, COLUMN or TABLE:COLUMN; repeatable.")
-    ] = None,
-    space: Annotated[
-        str | None, typer.Option(help="Your own space, or with BENCHMARK a part of its space: a TOML file, or a name.")
-    ] = None,
-    table: Annotated[
-        str | None, typer.Option(help="Your results (CSV, Parquet, npz), or the name of an added table.")
-    ] = None,
-    metric: Annotated[str | None, typer.Option(help="The column of your results to search for.")] = None,
-    minimize: Annotated[bool, typer.Option("--minimize", help="Small values of that column are good.")] = False,
-    strategy: Annotated[str, typer.Option(help="How to search: see 'tierwise plugins'.")] = "auto",
-    option: Annotated[list[str] | None, typer.Option(help="A setting of the strategy, NAME=VALUE; repeatable.")] = None,
-    trials: Annotated[int, typer.Option(help="Evaluations in all, earlier ones of this study included.")] = 150,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many (recorded) training seconds.")] = None,
-    target: Annotated[float | None, typer.Option(help="Stop once this accuracy is reached.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Stop after so many evaluations without a better one.")] = None,
-    gain: Annotated[float | None, typer.Option(help="Stop once the strategy expects to gain less than this.")] = None,
-    known: Annotated[
-        Path | None, typer.Option(help="Results of this very task: an earlier study, or a CSV of architectures.")
-    ] = None,
-    prior: Annotated[
-        Path | None, typer.Option(help="Labels of another task to learn from: a study on another data set, or a CSV.")
-    ] = None,
-    limit: Annotated[list[str] | None, typer.Option(help="NAME=MOST or NAME=LEAST:MOST, e.g. params=0.5e6.")] = None,
-    against: Annotated[list[str] | None, typer.Option(help="A cost to be low as well: latency, params ...")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same search.")] = 0,
-    executor: Annotated[str, typer.Option(help="Where evaluations run: inline or local.")] = "inline",
-    workers: Annotated[int, typer.Option(help="Processes of executor local.")] = 1,
-    batch: Annotated[int | None, typer.Option(help="Evaluations in flight at once.")] = None,
-    study: Annotated[Path | None, typer.Option(help="Study file \\[default: runs/TABLE-STRATEGY-SEED.db]")] = None,
-    truth: TruthPath = None,
-    report: Annotated[bool, typer.Option(help="Write the report page at the end.")] = True,
-) -> None:
-    """Search a benchmark; run the same line again to go on after any interruption.
-
-    [bold]Examples[/bold]
-
-      tierwise run
-
-      tierwise run --dataset cifar100 --trials 300 --seed 1
-
-      tierwise run --strategy evolution --limit params=0.5e6 --limit latency=0.02
-
-      tierwise run --strategy tiers --option predictor=nar --option schedule=published
-
-      tierwise run --strategy nsga2 --against latency --against params
-
-      tierwise run --space my_space.toml --table my_results.csv --metric accuracy
-
-      tierwise run nasbench201 --space small.toml
-
-      tierwise run --dataset cifar100 --prior runs/nasbench201-cifar10-auto-0.db --patience 30
-
-      tierwise run nats-bench-topology --label validation@12#noise --objective hw-nas-bench:energy_eyeriss_mj
-    """
-    from tierwise import registry
-    from tierwise.cli import console, labels
-    from tierwise.cli.finish import finish
-    from tierwise.cli.options import as_limit, as_pair
-    from tierwise.cli.reopen import benchmark_options, open_benchmark
-    from tierwise.study import Study
-
-    name = benchmark or ("own" if space else "nasbench201")
-    named: dict[str, Any] = {"dataset": dataset, "label": label, "objectives": objective, "space": space}
-    options = benchmark_options(**named, table=table, metric=metric, maximize=False if minimize else None)
-    data = open_benchmark(name, options, truth)
-    searcher = registry.make("strategy", strategy, **dict(as_pair(text, "option") for text in option or []))
-    path = study or Path("runs") / f"{data.name.replace(':', '-').split()[0]}-{strategy}-{seed}.db"
-    given: dict[str, Any] = {"limits": dict(map(as_limit, limit or [])), "against": against or [], "seed": seed}
-    given |= {"maximize": next(iter(data.metrics)), "notes": {"benchmark": {"name": name, **options}}}
-    before = known and labels.known(known, data.space, given["maximize"], given["notes"])
-    given["prior"] = prior and labels.prior(prior, data.space, given["maximize"], given["notes"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Study(path, data.space, searcher, data, **given) as search:
-        if before:
-            new = search.include(before.archs, before.y, before.source)
-            console.plain(f"{new:,} of {len(before):,} results of {before.source} are new here")
-        with console.progress(search, trials) as shown:
-            settings: dict[str, Any] = {"executor": executor, "workers": workers, "batch": batch}
-            stops: dict[str, Any] = {"seconds": seconds, "target": target, "patience": patience, "gain": gain}
-            reasons = search.run(trials, progress=shown, **stops, **settings)
-        finish(search, data, reasons, again=" ".join(["tierwise", *sys.argv[1:]]))
-        if report and search.best():
-            from tierwise.report import write_report
-
-            page = write_report(search, data, path.with_suffix(".html"))
-            console.say(f"report: [bold]{page}[/bold]")
 
 
 @app.command("ls")
@@ -248,23 +152,39 @@ def report(
 @app.command()
 def export(
     study: StudyPath,
-    out: Annotated[Path, typer.Argument(help="FILE.csv or FILE.json (all trials), FILE.svg (drawing of the best).")],
+    out: Annotated[Path, typer.Argument(help="FILE.csv, .json, .svg, .py, .safetensors, .pt2 or .onnx.")],
+    trial: Annotated[int | None, typer.Option(help="Which trial's network \\[default: the best]")] = None,
+    classes: Annotated[int | None, typer.Option(help="Of a network \\[default: the study's, or 10]")] = None,
+    shape: Annotated[str | None, typer.Option(help="Of an input \\[default: the study's, or 3,32,32]")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Trained ones, .safetensors of 'tierwise train'.")] = None,
 ) -> None:
-    """Take the results elsewhere: all trials as CSV or JSON, the best architecture as a drawing.
+    """Take the results elsewhere: all trials as CSV or JSON, a drawing, or the network itself.
+
+    FILE.py is one readable file that needs torch alone.
 
     [bold]Examples[/bold]
 
       tierwise export runs/nasbench201-cifar10-auto-0.db trials.csv
 
       tierwise export runs/nasbench201-cifar10-auto-0.db best.svg
+
+      tierwise export runs/nasbench201-cifar10-auto-0.db network.py --classes 10 --shape 3,32,32
+
+      tierwise export runs/train-digits-auto-0.db network.onnx --weights weights.safetensors
     """
     from tierwise.cli import console
-    from tierwise.cli.export import write
+    from tierwise.cli.export import NETWORKS, write, write_network
+    from tierwise.cli.options import as_shape
     from tierwise.cli.reopen import reopen
 
-    with reopen(study, None) as (search, _):
-        write(search, out)
-    console.say(f"written: [bold]{out}[/bold]")
+    about = ""
+    with reopen(study, None) as (search, benchmark):
+        if out.suffix in NETWORKS:
+            task = {"classes": classes, "shape": None if shape is None else as_shape(shape), "weights": weights}
+            about = f" ({write_network(search, benchmark, out, trial, task)})"
+        else:
+            write(search, out, trial)
+    console.say(f"written: [bold]{out}[/bold]{about}")
 
 
 @app.command()

@@ -71,7 +71,7 @@ def load(model: Path, predictor: str | None, space: str | None) -> tuple[Any, Sp
     kind: type[Predictor] = registry.find("predictor", predictor or _kind(model))
     fitted = kind.load(model)
     learnt = getattr(fitted, "learnt_space_", "").rpartition(" ")[0]
-    asked = open_space(space or learnt or "nasbench201")
+    asked = open_space(space or learnt or "nasbench201", by_person=space is not None)
     check_space(fitted, asked)
     return fitted, asked
 

@@ -9,7 +9,8 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tierwise import registry
+from tierwise import python_files, registry
+from tierwise.cli import named_files
 from tierwise.errors import BadSetting, WrongStudy
 from tierwise.space import Space
 from tierwise.study import Study, open_study
@@ -35,6 +36,8 @@ def reopen(path: Path, truth: Path | None) -> Generator[tuple[Study, Any]]:
     noted = settings.get("notes", {}).get("benchmark")
     if noted:
         options = {name: value for name, value in noted.items() if name != "name"}
+        for code in ("space", "data"):
+            named_files.check(path, options.get(code, ""))
         data = open_benchmark(noted["name"], options, truth)
         space = data.space
     elif settings["space"] in registry.installed("space"):
@@ -56,11 +59,19 @@ def reopen(path: Path, truth: Path | None) -> Generator[tuple[Study, Any]]:
 
 
 def benchmark_options(**given: Any) -> dict[str, Any]:
-    """The options that were given; paths of files are made absolute, so that a study finds them from elsewhere."""
+    """The options that were given; paths of files are made absolute, so that a study finds them from elsewhere.
+
+    A Python file among them is remembered as one that a person has named.
+    """
     options = {name: value for name, value in given.items() if value is not None}
-    for name in ("space", "table"):
+    for name in ("space", "table", "data"):
         if name in options and Path(options[name]).is_file():
             options[name] = str(Path(options[name]).resolve())
+    named_files.allow()
+    for name in ("space", "data"):
+        if python := python_files.named(options.get(name, "")):
+            options[name] = f"{python[0].resolve()}:{python[1]}"
+            named_files.remember(python[0])
     return options
 
 
@@ -79,8 +90,13 @@ def open_benchmark(name: str, options: Mapping[str, Any], truth: Path | None) ->
     return table.within(open_space(smaller), Path(smaller).stem)
 
 
-def open_space(named: str) -> Space:
-    """The space in a TOML file, or the registered one of this name. Raises BadSetting, UnknownName."""
+def open_space(named: str, *, by_person: bool = True) -> Space:
+    """The space in a TOML or Python file, or the registered one of this name. Raises BadSetting, UnknownName.
+
+    by_person: whether a person has given the name; otherwise a Python file is not run.
+    """
+    if not by_person and python_files.named(named):
+        raise BadSetting("space", named, "with --space, because it is code that would be run")
     if named in registry.installed("space") or not (Path(named).suffix or Path(named).is_file()):
         return registry.make("space", named)
     from tierwise import load_space  # needs pydantic, which a registered space does not

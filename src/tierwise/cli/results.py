@@ -9,7 +9,7 @@ import numpy as np
 
 from tierwise import metrics, registry
 from tierwise.architecture import Architectures
-from tierwise.errors import MissingExtra
+from tierwise.errors import BadSetting, MissingExtra
 from tierwise.history import Trial
 
 if TYPE_CHECKING:
@@ -29,6 +29,18 @@ class Leaders:
     front: int = 0
 
 
+def chosen(study: Study, number: int | None) -> Trial:
+    """The trial of this number, or the best one. Raises BadSetting."""
+    if number is not None:
+        trials = study.trials()
+        if not 1 <= number <= len(trials):
+            raise BadSetting("trial", number, f"1 to {len(trials)}")
+        return trials[number - 1]
+    if not (found := study.best()):
+        raise BadSetting("study", str(study.path), "one with at least one finished trial")
+    return found[0]
+
+
 def leaders(study: Study, data: Any, count: int, predictor: str = "tier") -> Leaders:
     """The `count` best trials of a study on a benchmark `data` (``benchmarks.table.Table``, or anything else).
 
@@ -45,6 +57,9 @@ def leaders(study: Study, data: Any, count: int, predictor: str = "tier") -> Lea
             if name:
                 columns["test"] = [f"{column[r]:.3f}" for r in rows]
             columns[f"{name}rank"] = [f"{r:,}" for r in metrics.ranks(column)[rows]]
+    told = [t.metrics.get("test_accuracy") for t in trials]
+    if "test" not in columns and any(value is not None for value in told):
+        columns["test"] = ["–" if value is None else f"{value:.3f}" for value in told]
     return Leaders(trials, _tiers(study, archs, predictor), columns, len(front))
 
 

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from tierwise.architecture import Archs
 from tierwise.encoding import Encoding, batch
-from tierwise.space import Space
+from tierwise.space import Shape, Space
 
 
 class _Total(Encoding):
     column: int
 
-    def __init__(self, classes: int = 10, shape: tuple[int, int, int] = (3, 32, 32)):
+    def __init__(self, classes: int = 10, shape: Shape = (3, 32, 32)):
         self.classes = classes
         self.shape = shape
 

@@ -19,10 +19,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tierwise.errors import BadSetting, WorkerDied
 
+PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 LOOK = 0.5  # seconds between two looks at whether a worker, or its driver, is still alive
 _starting = threading.Lock()  # multiprocessing keeps a list of its children, unguarded
 _spawn = get_context("spawn")
@@ -34,15 +36,18 @@ class _Task(NamedTuple):
 
 
 class local(Executor):
-    """`workers` spawned processes; an evaluation may take `seconds` (default: as long as it needs)."""
+    """`workers` spawned processes; an evaluation may take `seconds` and `megabytes` (default: what it needs)."""
 
-    def __init__(self, workers: int = 1, seconds: float | None = None):
+    def __init__(self, workers: int = 1, seconds: float | None = None, megabytes: float | None = None):
         if workers < 1:
             raise BadSetting("workers", workers, "1 or more")
         if seconds is not None and not seconds > 0:
             raise BadSetting("seconds of an evaluation", seconds, "more than 0")
+        if megabytes is not None and not (megabytes > 0 and _pages(os.getpid()) > 0):
+            raise BadSetting("megabytes of an evaluation", megabytes, "more than 0, on Linux, where /proc tells it")
         self.workers = workers
         self._seconds = math.inf if seconds is None else seconds
+        self._megabytes = megabytes
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._started = self._closed = False
@@ -86,7 +91,7 @@ class local(Executor):
             try:
                 if worker is None or not worker.alive():
                     worker = self._worker()
-                task.future.set_result(worker.run(task.payload, self._seconds))
+                task.future.set_result(worker.run(task.payload, self._seconds, self._megabytes))
             except BaseException as error:  # noqa: BLE001  it belongs to the future, and the thread goes on
                 task.future.set_exception(error)
         if worker is not None:
@@ -104,7 +109,7 @@ class local(Executor):
 
 
 class _Worker:
-    """A process and the pipe to it. Raises BadSetting where it cannot start, WorkerDied, TimeoutError."""
+    """A process and the pipe to it. Raises BadSetting where it cannot start, WorkerDied, TimeoutError, MemoryError."""
 
     def __init__(self, stopping: threading.Event):
         self._stopping = stopping
@@ -127,11 +132,11 @@ class _Worker:
         with _starting:  # two threads asking for the same exit code at once: one is told that there is none yet
             return self._process.is_alive()
 
-    def run(self, payload: bytes, seconds: float) -> Any:
+    def run(self, payload: bytes, seconds: float, megabytes: float | None = None) -> Any:
         """The result of one task."""
         with contextlib.suppress(OSError):  # a process that has just died: the answer, none, says so
             self._pipe.send_bytes(payload)
-        answer = self._answer(time.monotonic() + seconds)
+        answer = self._answer(time.monotonic() + seconds, megabytes)
         if answer is None:
             code = self.end()
             raise WorkerDied(f"the worker process died (exit code {code}): killed, crashed or out of memory")
@@ -142,8 +147,8 @@ class _Worker:
             raise BadSetting("function for executor 'local'", value, _IMPORTABLE)
         return value
 
-    def _answer(self, until: float) -> bytes | None:
-        """What the worker sends; None when it has died. Raises TimeoutError, after ending it."""
+    def _answer(self, until: float, megabytes: float | None = None) -> bytes | None:
+        """What the worker sends; None when it has died. Raises TimeoutError, MemoryError, after ending it."""
         while True:
             left = max(0.0, until - time.monotonic())
             if self._pipe in connection.wait([self._pipe, self._process.sentinel], timeout=min(LOOK, left)):
@@ -153,6 +158,9 @@ class _Worker:
                     return None
             if self._stopping.is_set() or not self._process.is_alive():
                 return None
+            if megabytes is not None and _pages(self._process.pid or 0) * PAGE > megabytes * 2**20:
+                self.end()
+                raise MemoryError(f"the evaluation used more than {megabytes:g} MB of memory and was stopped")
             if left == 0:
                 self.end()
                 raise TimeoutError("the evaluation took longer than its time limit and was stopped")
@@ -167,6 +175,14 @@ class _Worker:
                 self._process.join()
         self._pipe.close()
         return self._process.exitcode
+
+
+def _pages(pid: int) -> int:
+    """Of memory that a process holds; 0 where nobody tells."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _work(pipe: connection.Connection, parent: int) -> None:

@@ -34,7 +34,8 @@ def write_report(study: Study, benchmark: Table | None, path: str | Path, *, pre
     Without tiers of its own its scores of the space are cut into five equal parts.
     Raises BadSetting for a table of another space or objective, MissingExtra without matplotlib.
     """
-    facts = gather(study, benchmark, predictor)
+    table = benchmark if hasattr(benchmark, "expected") else None  # of a training nothing is known beforehand
+    facts = gather(study, table, predictor)
     target = Path(path)
     part = target.with_name(target.name + ".part")
     part.write_text(page(f"{study.space.name}: tierwise report", _body(facts)), encoding="utf-8")

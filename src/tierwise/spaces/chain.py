@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tierwise.architecture import Architectures, Graphs
-from tierwise.errors import BadSetting, UnknownName
+from tierwise.architecture import Architecture, Architectures, Graphs
+from tierwise.errors import BadSetting, MissingExtra, UnknownName
 from tierwise.space import Choice, Shape, Space, mix
+from tierwise.spaces import building
+from tierwise.spaces.chain_networks import ChainNetwork, CountedLayers, Plan
 from tierwise.spaces.edges import MOST_OPS, check_ops
-from tierwise.spaces.formulas import FREE, Cost
 from tierwise.spaces.layer_costs import LayerCosts, number
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Option = str | int | float
 
@@ -60,21 +64,6 @@ class Slot:
         return texts
 
 
-@dataclass(frozen=True)
-class ChainCosts:
-    """What the layers of a chain cost.
-
-    costs: operation (an option of the choice "op") -> formulas; "" is for every other layer. Variables are the
-    layer's numeric choices, c_in and c (channels in and out), h, w and layer (1, 2, ...).
-    inputs: channels that enter the first layer.
-    extra: formulas for all around the layers, in c, h, w of the last layer and classes.
-    """
-
-    costs: Mapping[str, Cost] = field(default_factory=dict[str, Cost])
-    inputs: int = 3
-    extra: Cost = FREE
-
-
 class LayerPath(Space):
     """What chains and size spaces share: slots in a row, some of them empty.
 
@@ -83,7 +72,7 @@ class LayerPath(Space):
     """
 
     def __init__(
-        self, name: str, choices: Sequence[Choice], slots: Sequence[Slot], identity: str, network: ChainCosts | None
+        self, name: str, choices: Sequence[Choice], slots: Sequence[Slot], identity: str, network: ChainNetwork | None
     ):
         self.slots, self.identity_op, self.network = tuple(slots), identity, network
         known = {option for slot in slots for option in slot.options.get("op", ())}
@@ -98,7 +87,12 @@ class LayerPath(Space):
             raise BadSetting(f"choices of {name}", f"{len(self._names):,} different layers", allowed)
         check_ops(self._names)
         super().__init__(name, choices)
-        self._costs = None if network is None else LayerCosts.of(name, self.slots, identity, network)
+        if network is not None and network.first is not None and network.first < 1:
+            raise BadSetting(f"{name}: network.inputs", network.inputs, "1 or more channels")
+        self._formulas: LayerCosts | None = None
+        if network is not None and not network.counted:
+            self._formulas = LayerCosts.of(name, self.slots, identity, network)
+        self._counted: dict[Shape, CountedLayers] = {}
 
     def _codes(self, archs: Architectures) -> NDArray[np.int64]:
         """(n, slots) the combination of options in each slot, as in `Slot.texts`."""
@@ -122,22 +116,10 @@ class LayerPath(Space):
 
     def graphs(self, archs: Architectures) -> Graphs:
         """A path: input, the layers that are there, output; edges are plain."""
-        names = (*self._names, "input", "output", "")
-        n, v = len(archs), len(self.slots) + 2
-        there = self.present(archs)
-        ops = np.zeros(there.shape, dtype=np.uint8)
-        codes = self._codes(archs)
+        codes, ops = self._codes(archs), np.zeros((len(archs), len(self.slots)), dtype=np.uint8)
         for k, slot in enumerate(self.slots):
             ops[:, k] = np.array([self._names.index(t) + 1 for t in slot.texts()], dtype=np.uint8)[codes[:, k]]
-        node_op = np.zeros((n, v), dtype=np.uint8)
-        node_op[:, 0], node_op[:, -1] = len(self._names) + 1, len(self._names) + 2
-        rows, slots = np.nonzero(there)
-        place = there.cumsum(1)[rows, slots]
-        node_op[rows, place] = ops[rows, slots]
-        edge_op = np.zeros((n, v, v), dtype=np.uint8)
-        edge_op[rows, place - 1, place] = len(names)
-        edge_op[np.arange(n), there.sum(1), -1] = len(names)
-        return Graphs(node_op, edge_op, names)
+        return path_graphs(ops, self.present(archs), self._names)
 
     def canonical(self, archs: Architectures) -> NDArray[np.uint64]:
         """(n,) keys of the layers that are there, in order; two slots of equal settings hold equal layers."""
@@ -151,11 +133,10 @@ class LayerPath(Space):
         return mix(keys + np.uint64(1))
 
     def costs(self, archs: Architectures, *, classes: int = 10, shape: Shape = (3, 32, 32)) -> NDArray[np.int64]:
-        """(n, 1, v, v, 2) FLOPs and parameters of every layer, on the edge into it; sizes are those declared."""
-        if self._costs is None:
+        """(n, 1, v, v, 2) FLOPs and parameters of every layer, on the edge into it; see `ChainNetwork`."""
+        if self.network is None:
             return super().costs(archs, classes=classes, shape=shape)
-        there = self.present(archs)
-        each, _ = self._costs.layers(self._codes(archs), there)
+        each, _, there = self._each(archs, classes, shape)
         v = len(self.slots) + 2
         full = np.zeros((len(archs), 1, v, v, 2), dtype=np.int64)
         rows, slots = np.nonzero(there)
@@ -164,14 +145,52 @@ class LayerPath(Space):
         return full
 
     def totals(self, archs: Architectures, *, classes: int = 10, shape: Shape = (3, 32, 32)) -> NDArray[np.int64]:
-        """(n, 2) FLOPs and parameters of the full network; sizes are those declared."""
-        if self._costs is None:
+        """(n, 2) FLOPs and parameters of the full network; see `ChainNetwork`."""
+        if self.network is None:
             return super().totals(archs, classes=classes, shape=shape)
-        each, last = self._costs.layers(self._codes(archs), self.present(archs))
-        return each.sum(1) + self._costs.around(last, classes)
+        each, around, _ = self._each(archs, classes, shape)
+        return each.sum(1) + around
+
+    def _each(self, archs: Architectures, classes: int, shape: Shape) -> tuple[Any, Any, NDArray[np.bool_]]:
+        """(n, slots, 2) costs of the layers, (n, 2) of what is around them, and (n, slots) which layers are there."""
+        codes, there = self._codes(archs), self.present(archs)
+        if self._formulas is not None:
+            each, last = self._formulas.layers(codes, there)
+            return each, self._formulas.around(last, classes), there
+        try:
+            counted = self._counter(shape)
+            each, last = counted.layers(codes, there)
+            return each, counted.around(last, classes), there
+        except (BadSetting, MissingExtra) as error:
+            allowed = f"a space with cost formulas, or one that builds ({error})"
+            raise BadSetting("costs of the space", self.name, allowed) from error
+
+    def _counter(self, shape: Shape) -> CountedLayers:
+        building.need_torch()
+        plan = self._plan(shape if self.network is None or self.network.shape is None else self.network.shape)
+        return self._counted.setdefault(plan.shape, CountedLayers(plan))
+
+    def _plan(self, shape: Shape) -> Plan:
+        around = self.network or ChainNetwork()
+        return Plan.of(self.name, self.slots, around.operations, shape, around.first)
+
+    def build(self, arch: Architecture, *, classes: int, shape: Shape) -> nn.Module:
+        """The network as plain PyTorch; what its choices mean: `chain_networks.Plan.step`. Raises BadArchitecture,
+        BadSetting, MissingExtra.
+        """
+        building.need_torch()
+        one = Architectures.of([arch], self)
+        self.check(one)
+        chosen = [
+            (slot, {name: options[arch.genes[slot.genes[name]]] for name, options in slot.options.items()})
+            for slot, there in zip(self.slots, self.present(one)[0], strict=True)
+            if there
+        ]
+        with building.naming(arch):
+            return self._plan(shape).network(chosen, classes)
 
     def _identity(self) -> tuple[Any, ...]:
-        return *super()._identity(), self.identity_op, repr(self.slots), repr(self.network)
+        return *super()._identity(), self.identity_op, repr(self.slots), repr(self.network or ChainNetwork())
 
 
 class Chain(LayerPath):
@@ -194,7 +213,7 @@ class Chain(LayerPath):
         *,
         depths: Sequence[int] = (),
         identity: str = "",
-        network: ChainCosts | None = None,
+        network: ChainNetwork | None = None,
     ):
         names = [layer.name for layer in layers]
         if not layers or len(set(names)) < len(names):
@@ -210,6 +229,20 @@ class Chain(LayerPath):
             depth = (0, k + 1) if depths else None
             slots.append(Slot(layer.name, genes, options, depth, layer.channels, layer.size))
         super().__init__(name, choices, slots, identity, network)
+
+
+def path_graphs(ops: NDArray[np.uint8], there: NDArray[np.bool_], names: Sequence[str]) -> Graphs:
+    """Paths of operations (n, slots), codes of `names`, from 1, without those that are not there."""
+    n, v = len(ops), ops.shape[1] + 2
+    node_op = np.zeros((n, v), dtype=np.uint8)
+    node_op[:, 0], node_op[:, -1] = len(names) + 1, len(names) + 2
+    rows, slots = np.nonzero(there)
+    place = there.cumsum(1)[rows, slots]
+    node_op[rows, place] = ops[rows, slots]
+    edge_op = np.zeros((n, v, v), dtype=np.uint8)
+    edge_op[rows, place - 1, place] = len(names) + 3
+    edge_op[np.arange(n), there.sum(1), -1] = len(names) + 3
+    return Graphs(node_op, edge_op, (*names, "input", "output", ""))
 
 
 def as_options(path: str, given: Sequence[Option]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ class Place:
 
 def places(channels: int, layers: int, shape: Shape) -> list[Place]:
     """The cells in order. Raises BadSetting for images that cannot be halved twice."""
-    if min(shape) < 1 or shape[1] % 4 or shape[2] % 4:
+    if len(shape) != 3 or min(shape) < 1 or shape[1] % 4 or shape[2] % 4:
         raise BadSetting("shape", shape, "channels, height, width with height and width divisible by 4")
     width, pixels = channels, shape[1] * shape[2]
     inputs = (STEM_MULTIPLIER * channels, STEM_MULTIPLIER * channels)

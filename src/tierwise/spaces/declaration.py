@@ -10,6 +10,7 @@ Count = Annotated[int, Field(ge=1)]
 Formula = str | int | float
 Option = str | int | float
 Options = Annotated[list[Option], Field(min_length=1)]
+InputShape = Annotated[list[Count], Field(min_length=1, max_length=3)]
 Name = Annotated[str, Field(pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 
 
@@ -37,13 +38,15 @@ class CellNetwork(_Table):
 
     stages: list[CellStage] = []
     extra: CostFormulas | None = None
+    shape: InputShape | None = None
 
 
 class ChainNetwork(_Table):
     """The network around a chain."""
 
-    inputs: Count = 3
+    inputs: Count | None = None
     extra: CostFormulas | None = None
+    shape: InputShape | None = None
 
 
 class _Declared(_Table):

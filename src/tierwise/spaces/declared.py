@@ -1,4 +1,4 @@
-"""A space of one's own, declared in a TOML file, or a part of a space: ``load_space("my.toml")``."""
+"""A space of one's own, declared in a TOML file or marked in a Python file, or a part of one: ``load_space``."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from tierwise import registry
+from tierwise import python_files, registry
 from tierwise.errors import BadSetting, UnknownName
-from tierwise.space import Space
+from tierwise.space import Shape, Space
 from tierwise.spaces import declaration, part_files
-from tierwise.spaces.chain import Chain, ChainCosts, Layer
+from tierwise.spaces.building import Operations
+from tierwise.spaces.chain import Chain, ChainNetwork, Layer
 from tierwise.spaces.edges import Edges
 from tierwise.spaces.formulas import FREE, Cost
+from tierwise.spaces.marked import program_in, space_of
 from tierwise.spaces.network import Network, Stage
 from tierwise.spaces.nodes import Nodes
 from tierwise.spaces.sizes import Sizes, SizeStage
 
 
-def load_space(source: str | Path | Mapping[str, Any]) -> Space:
-    """The space that a TOML file, or an equal dict, declares.
+def load_space(source: str | Path | Mapping[str, Any], operations: Operations | None = None) -> Space:
+    """The space that a TOML file, or an equal dict, declares; or of a Python file and a name, ``"my_module.py:Net"``.
 
     ``kind`` is "edges", "nodes", "chain" or "sizes"; the other keys are the arguments of `Edges`, `Nodes`, `Chain`
     or `Sizes`, in short::
@@ -44,11 +46,21 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
     A chain has ``[[layers]]``: every list in it is a choice (``kernel = [3, 5]``), ``channels`` and ``size`` may be
     fixed numbers, ``repeat = 3`` makes three of it. Sizes have ``stages = [{widths = [8, 16], depths = [1, 2]}]``.
     The kind "part" is what ``save_space`` writes: options, or members, that are left of another space.
+
+    Networks are built, and costs counted where there are no formulas, from the names of operations: the vocabulary of
+    `tierwise.networks.operations`. operations: others by name, ``make(c_in, c_out, stride)`` gives a module; in a chain
+    it gets the layer's other choices by name too. On maps an output has a stride-th of the size, rounded up.
+
+    A Python file is run; the name is that of a `Space`, or of a class or function for ``space_of``.
     Raises BadSetting, UnknownName with file and field.
 
     >>> load_space({"kind": "sizes", "stages": [{"widths": [8, 16], "depths": [1, 2]}]}).size
     8
     """
+    own: Operations = operations or {}
+    if isinstance(source, str | Path) and (python := python_files.named(str(source))):
+        python_files.allow([python[0]])
+        return _in_python(*python)
     given, label, name, folder = _read(source)
     models = declaration.KINDS
     kind = given.get("kind")
@@ -60,8 +72,8 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
     name = getattr(declared, "name", "") or name
     try:
         if kind == "part":
-            return part_files.opened(declared, _base_of(declared.base, folder))
-        space = _MAKERS[kind](name, declared)
+            return part_files.opened(declared, _base_of(declared.base, folder, own))
+        space = _MAKERS[kind](name, declared, own)
     except BadSetting as error:
         raise BadSetting(_placed(error.setting, name, label), error.value, error.allowed) from error
     except UnknownName as error:
@@ -75,42 +87,61 @@ def save_space(space: Space, path: str | Path, base: str | Path | None = None) -
     """Write a smaller space as a TOML file that ``load_space`` and ``--space`` open; the whole file, or nothing.
 
     space: a narrowed one, or a part of one, as ``shrink`` gives it. base: what it is a part of, the TOML file that
-    declares it or a registered name; by default that of the space. The path of a file in the same folder or below it
-    is kept relative, any other absolute. Raises BadSetting, UnknownName.
+    declares it, a Python file and a name, or a registered name; by default that of the space. The path of a file in
+    the same folder or below it is kept relative, any other absolute. Raises BadSetting, UnknownName.
     """
     target, whole = Path(path), space.name if base is None else str(base)
     if whole not in registry.installed("space"):
         if base is None:
             allowed = f"the TOML file that declares the space {space.name}: save_space(space, path, base)"
             raise BadSetting("base", None, allowed)
-        whole = _declaring(Path(whole), target)
-    if _base_of(whole, target.parent).origin != space.origin:
+        whole = _declaring(whole, target)
+    if _base_of(whole, target.parent, {}).origin != space.origin:
         raise BadSetting("base", whole, f"what declares {space.origin!r}, of which {space!r} is a part")
     part_files.write(target, space, whole)
 
 
-def _declaring(base: Path, target: Path) -> str:
-    """The path, in the file `target`, of what declares a space: `base`, or what that is a part of."""
+def _declaring(named: str, target: Path) -> str:
+    """The path, in the file `target`, of what declares a space: what is named, or what that is a part of."""
+    if python := python_files.named(named):
+        python_files.allow([python[0]])
+        return f"{_path_in(target, python[0])}:{python[1]}"
+    base = Path(named)
     given, _, _, folder = _read(base)
     if given.get("kind") == "part":
         whole = str(given.get("base"))
         if whole in registry.installed("space"):
             return whole
         base = folder / whole
-    file, folder = base.resolve(), target.resolve().parent
+    return _path_in(target, base)
+
+
+def _in_python(file: Path, name: str) -> Space:
+    """The space of this name, or that of the class or function of this name."""
+    found = python_files.value(file, name)
+    if isinstance(found, Space):
+        return found
+    return space_of(program_in(str(file.resolve()), name))
+
+
+def _path_in(target: Path, file: Path) -> str:
+    file, folder = file.resolve(), target.resolve().parent
     return str(file.relative_to(folder) if file.is_relative_to(folder) else file)
 
 
-def _base_of(base: str, folder: Path) -> Space:
+def _base_of(base: str, folder: Path, operations: Operations) -> Space:
     """The whole space of a part, by its registered name or the path of its file. Raises BadSetting, UnknownName."""
     if base in registry.installed("space"):
         return registry.make("space", base)
+    if python := python_files.named(base):
+        python_files.check_allowed(folder / python[0])
+        return _in_python(folder / python[0], python[1])
     file = folder / base
     if not file.suffix and not file.exists():
         raise UnknownName("space", base, registry.installed("space"))
     if _read(file)[0].get("kind") == "part":
         raise BadSetting("base", base, "a registered name, or a file that declares a space, not a part of one")
-    return load_space(file)
+    return load_space(file, operations)
 
 
 def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str, str, Path]:
@@ -154,22 +185,22 @@ def _cost(given: declaration.CostFormulas | None) -> Cost:
     return FREE if given is None else Cost(str(given.flops), str(given.params))
 
 
-def _cell_network(declared: declaration.Cell) -> Network | None:
-    """Where the cell stands; without stages and costs nothing is known of it."""
-    if not declared.cost and declared.network is None:
-        return None
+def _cell_network(declared: declaration.Cell, operations: Operations) -> Network:
+    """Where the cell stands; without formulas its costs are counted."""
     network = declared.network or declaration.CellNetwork()
     stages = tuple(Stage(s.cells, s.channels, s.size) for s in network.stages)
     costs = {op: _cost(given) for op, given in declared.cost.items()}
-    return Network(stages or (Stage(),), costs, _cost(network.extra))
+    return Network(stages or (Stage(),), costs, _cost(network.extra), operations, _shape(network.shape))
 
 
-def _chain_costs(declared: declaration.Chain | declaration.Sizes) -> ChainCosts | None:
-    if not declared.cost and declared.network is None:
-        return None
+def _chain_network(declared: declaration.Chain | declaration.Sizes, operations: Operations) -> ChainNetwork:
     network = declared.network or declaration.ChainNetwork()
     costs = {op: _cost(given) for op, given in declared.costs().items()}
-    return ChainCosts(costs, network.inputs, _cost(network.extra))
+    return ChainNetwork(costs, network.inputs, _cost(network.extra), operations, _shape(network.shape))
+
+
+def _shape(given: list[int] | None) -> Shape | None:
+    return None if given is None else tuple(given)
 
 
 def _rules(declared: declaration.Cell) -> dict[str, Any]:
@@ -181,30 +212,31 @@ def _rules(declared: declaration.Cell) -> dict[str, Any]:
     return {"zero": declared.zero, "identity": declared.identity, "shared": declared.shared}
 
 
-def _edges(name: str, declared: declaration.Edges) -> Space:
+def _edges(name: str, declared: declaration.Edges, operations: Operations) -> Space:
     edges = None if declared.edges is None else [(i, j) for i, j in declared.edges]
-    rules, network = _rules(declared), _cell_network(declared)
+    rules, network = _rules(declared), _cell_network(declared, operations)
     return Edges(name, declared.nodes, declared.ops, **rules, edges=edges, network=network)
 
 
-def _nodes(name: str, declared: declaration.Nodes) -> Space:
-    rules, network = _rules(declared), _cell_network(declared)
+def _nodes(name: str, declared: declaration.Nodes, operations: Operations) -> Space:
+    rules, network = _rules(declared), _cell_network(declared, operations)
     wiring: dict[str, Any] = {"inputs": declared.inputs, "output": declared.output, "concat": declared.concat}
     return Nodes(name, declared.nodes, declared.ops, **wiring, **rules, network=network)
 
 
-def _chain(name: str, declared: declaration.Chain) -> Space:
+def _chain(name: str, declared: declaration.Chain, operations: Operations) -> Space:
     layers: list[Layer] = []
     for k, layer in enumerate(declared.layers, start=1):
         own = layer.name or f"layer{k}"
         names = [own] if layer.repeat == 1 else [f"{own}.{i}" for i in range(1, layer.repeat + 1)]
         layers += [Layer(each, layer.choices(), layer.fixed_channels(), layer.size) for each in names]
-    return Chain(name, layers, depths=declared.depths, identity=declared.identity, network=_chain_costs(declared))
+    network = _chain_network(declared, operations)
+    return Chain(name, layers, depths=declared.depths, identity=declared.identity, network=network)
 
 
-def _sizes(name: str, declared: declaration.Sizes) -> Space:
+def _sizes(name: str, declared: declaration.Sizes, operations: Operations) -> Space:
     stages = [SizeStage(s.widths, s.depths, s.own_widths, s.size, s.name) for s in declared.stages]
-    return Sizes(name, stages, network=_chain_costs(declared))
+    return Sizes(name, stages, network=_chain_network(declared, operations))
 
 
 _MAKERS: dict[str, Any] = {"edges": _edges, "nodes": _nodes, "chain": _chain, "sizes": _sizes}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tierwise.architecture import Architectures, Graphs
+from tierwise.architecture import Architecture, Architectures, Graphs
 from tierwise.errors import BadSetting
 from tierwise.space import Choice, Shape, Space, mix
+from tierwise.spaces import building, cell_networks
 from tierwise.spaces.network import Network
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FEW = 100  # rows up to this many are looked up one by one in a larger space
 MOST_OPS = 250  # codes of operations are bytes
@@ -63,7 +67,8 @@ class Edges(Space):
     identity: the op that passes its input ("" if there is none).
     shared:   ops without weights: two of them on one input give the same tensor, two convolutions do not.
     edges:    the pairs (source, target) that exist; by default every pair of an earlier and a later node.
-    network:  where the cell stands and what its operations cost; without it ``costs`` and ``totals`` are unknown.
+    network:  where the cell stands and what its operations cost; without it ``costs`` and ``totals`` are unknown, and
+    ``build`` makes the network of `Network()`.
 
     Raises BadSetting for what makes no cell, UnknownName for a cost of an unknown operation.
     """
@@ -104,24 +109,66 @@ class Edges(Space):
         return Graphs(node_op, edge_op, names)
 
     def costs(self, archs: Architectures, *, classes: int = 10, shape: Shape = (3, 32, 32)) -> NDArray[np.int64]:
-        """(n, cells, v, v, 2) FLOPs and parameters of every edge in every cell; sizes are those declared."""
+        """(n, cells, v, v, 2) FLOPs and parameters of every edge in every cell; see `Network`."""
         if self.network is None:
             return super().costs(archs, classes=classes, shape=shape)
-        tables = self.network.tables(self.ops, self.name, classes)
+        tables = self.network.tables(self._named(), classes, shape)
+        counts = self._counts(archs)
         full = np.zeros((len(archs), len(tables), self.nodes, self.nodes, 2), dtype=np.int64)
         for gene, (i, j) in enumerate(self.edges):
-            full[:, :, i, j] = tables[:, archs.genes[:, gene]].swapaxes(0, 1)
+            full[:, :, i, j] = tables[:, archs.genes[:, gene]].swapaxes(0, 1) * counts[:, gene, None, None]
         return full[:, self.network.stage_of_cell]
 
     def totals(self, archs: Architectures, *, classes: int = 10, shape: Shape = (3, 32, 32)) -> NDArray[np.int64]:
-        """(n, 2) FLOPs and parameters of the full network; sizes are those declared."""
+        """(n, 2) FLOPs and parameters of the full network; see `Network`."""
         if self.network is None:
             return super().totals(archs, classes=classes, shape=shape)
-        tables = self.network.tables(self.ops, self.name, classes)[self.network.stage_of_cell].sum(0)
-        return tables[archs.genes].sum(1) + self.network.around(self.name, classes)
+        tables = self.network.tables(self._named(), classes, shape)[self.network.stage_of_cell].sum(0)
+        each = tables[archs.genes] * self._counts(archs)[..., None]
+        return each.sum(1) + self.network.around(self.name, classes, shape)
+
+    def _counts(self, archs: Architectures) -> NDArray[np.bool_]:
+        """(n, edges) which edges cost: all by formulas, those that are in the network where that is counted."""
+        if self.network is not None and self.network.counted:
+            return self.live(archs)
+        return np.ones(archs.shape, dtype=np.bool_)
+
+    def live(self, archs: Architectures) -> NDArray[np.bool_]:
+        """(n, edges) whether an edge is on a way from the input to the output that the zero op does not cut."""
+        there = archs.genes != self._code(self.zero_op)
+        reached, read = np.zeros((2, len(archs), self.nodes), dtype=np.bool_)
+        reached[:, 0] = read[:, -1] = True
+        for gene, (i, j) in enumerate(self.edges):
+            reached[:, j] |= reached[:, i] & there[:, gene]
+        for gene, (i, j) in reversed(list(enumerate(self.edges))):
+            read[:, i] |= read[:, j] & there[:, gene]
+        sources, targets = np.array(self.edges).T
+        return there & reached[:, sources] & read[:, targets]
+
+    def _named(self) -> cell_networks.Ops:
+        own = {} if self.network is None else self.network.operations
+        return cell_networks.Ops(self.ops, own, (self.zero_op, self.identity_op), self.name)
+
+    def build(self, arch: Architecture, *, classes: int, shape: Shape) -> nn.Module:
+        """The network as plain PyTorch, see `Network`, without the edges that are not live. Raises BadArchitecture,
+        BadSetting, MissingExtra.
+        """
+        building.need_torch()
+        from tierwise.networks.cell_network import EdgeCell
+
+        one = Architectures.of([arch], self)
+        self.check(one)
+        kept = [(i, j, self.ops[arch.genes[g]]) for g, (i, j) in enumerate(self.edges) if self.live(one)[0, g]]
+        ops = self._named()
+
+        def cell(inside: Shape) -> nn.Module:
+            return EdgeCell(self.nodes, [(i, j, ops.module(op, inside)) for i, j, op in kept])
+
+        with building.naming(arch):
+            return cell_networks.network((self.network or Network()).placed(shape), cell, classes, shape)
 
     def _identity(self) -> tuple[Any, ...]:
-        return *super()._identity(), self.zero_op, self.identity_op, self.shared, repr(self.network)
+        return *super()._identity(), self.zero_op, self.identity_op, self.shared, repr(self.network or Network())
 
     def canonical(self, archs: Architectures) -> NDArray[np.uint64]:
         """(n,) keys: zero and dead edges pruned, identities merged into sums, isomorphic cells equal.

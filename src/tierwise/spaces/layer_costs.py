@@ -35,7 +35,7 @@ class _Network(Protocol):
     @property
     def costs(self) -> Mapping[str, Cost]: ...
     @property
-    def inputs(self) -> int: ...
+    def first(self) -> int | None: ...
     @property
     def extra(self) -> Cost: ...
 
@@ -61,13 +61,12 @@ class LayerCosts:
     @classmethod
     def of(cls, source: str, slots: Sequence[_Slot], identity: str, network: _Network) -> LayerCosts:
         """Every value of every formula; `source` is what a message names. Raises BadSetting, UnknownName."""
-        if network.inputs < 1:
-            raise BadSetting(f"{source}: network.inputs", network.inputs, "1 or more channels")
+        first = network.first or 0
         known = {option for slot in slots for option in slot.options.get("op", ())}
         for op in network.costs:
             if op and op not in known:
                 raise UnknownName(f"operation in {source}: cost", op, known)
-        incoming, tables = np.array([network.inputs]), list[_Table]()
+        incoming, tables = np.array([first]), list[_Table]()
         for layer, slot in enumerate(slots, start=1):
             table = _table(source, slot, layer, incoming, network.costs)
             may_be_absent = slot.depth is not None or identity in slot.options.get("op", ())
@@ -75,7 +74,7 @@ class LayerCosts:
             incoming = np.union1d(leaving, incoming) if may_be_absent else leaving
             tables.append(table)
         extra = network.extra.formulas(f"{source}: network.extra", ("c", "h", "w", "classes"))
-        made = cls(network.inputs, slots[-1].size, tuple(tables), extra)
+        made = cls(first, slots[-1].size, tuple(tables), extra)
         made.around(incoming, 10)
         return made
 

@@ -33,9 +33,9 @@ class Kind(NamedTuple):
 
 def kinds(shape: Shape) -> list[Kind]:
     """The five kinds of cells of the network. Raises BadSetting."""
-    _, height, width = shape
-    if min(shape) < 1 or height % 4 or width % 4:
+    if len(shape) != 3 or min(shape) < 1 or shape[1] % 4 or shape[2] % 4:
         raise BadSetting("shape", shape, "channels, height, width with height and width divisible by 4")
+    _, height, width = shape
     widths = [(STEM, STEM, 0), (STEM, 256, 1), (256, 256, 1), (256, 512, 2), (512, 512, 2)]
     return [Kind(a, b, (height >> stage) * (width >> stage)) for a, b, stage in widths]
 

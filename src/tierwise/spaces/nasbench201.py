@@ -9,14 +9,18 @@ from __future__ import annotations
 import functools
 import random
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures
-from tierwise.errors import BadArchitecture, BadSetting, UnknownName
+from tierwise.errors import BadArchitecture, BadSetting, MissingExtra, UnknownName
 from tierwise.space import Shape
 from tierwise.spaces.edges import Edges
+
+if TYPE_CHECKING:
+    from torch import nn
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EXAMPLE = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -97,6 +101,18 @@ class NASBench201(Edges):
         searched = _edge_costs(shape)[:, archs.genes].sum((0, 2)) * CELLS_PER_STAGE
         return searched + np.array(_skeleton_costs(classes, shape))
 
+    def build(self, arch: Architecture, *, classes: int, shape: Shape) -> nn.Module:
+        """The network as plain PyTorch. Raises BadArchitecture, BadSetting, MissingExtra."""
+        try:
+            from tierwise.networks.nasbench201 import Network
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise MissingExtra("a network", "torch", "torch") from error
+        self.check(Architectures.of([arch], self))
+        _area(shape, 0)
+        return Network([OPS[gene] for gene in arch.genes], classes, shape[0])
+
 
 def _edge_costs(shape: Shape) -> NDArray[np.int64]:
     """(3 stages, 5 ops, 2) FLOPs and parameters of one edge: a convolution with its batch norm, everything else
@@ -129,7 +145,7 @@ def _skeleton_costs(classes: int, shape: Shape) -> tuple[int, int]:
 
 
 def _area(shape: Shape, stage: int) -> int:
-    if min(shape) < 1 or shape[1] % 4 or shape[2] % 4:
+    if len(shape) != 3 or min(shape) < 1 or shape[1] % 4 or shape[2] % 4:
         raise BadSetting("shape", shape, "channels, height, width with height and width divisible by 4")
     return (shape[1] >> stage) * (shape[2] >> stage)
 

@@ -116,6 +116,6 @@ def _block(before: NDArray[np.int64], after: NDArray[np.int64]) -> tuple[NDArray
 
 
 def _area(shape: Shape) -> int:
-    if min(shape) < 1 or shape[1] % 4 or shape[2] % 4:
+    if len(shape) != 3 or min(shape) < 1 or shape[1] % 4 or shape[2] % 4:
         raise BadSetting("shape", shape, "channels, height, width with height and width divisible by 4")
     return shape[1] * shape[2]

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tierwise.architecture import LARGEST_GENE, Architectures, Graphs
+from tierwise.architecture import LARGEST_GENE, Architecture, Architectures, Graphs
 from tierwise.errors import BadSetting
 from tierwise.space import Choice, Shape, Space
+from tierwise.spaces import building, cell_networks
 from tierwise.spaces.edges import INPUT, check_ops, first_equal, live_terms, term_keys
 from tierwise.spaces.network import Network
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Output = Literal["ends", "all", "last"]
 
@@ -31,7 +35,8 @@ class Nodes(Space):
     concat:   whether the output concatenates what it reads; otherwise it sums.
     zero, identity, shared: as in `Edges`: the op that passes nothing, the one that passes its input ("" if there is
     none), and ops without weights, of which two on one input give the same tensor.
-    network:  where the cell stands and what its operations cost; without it ``costs`` and ``totals`` are unknown.
+    network:  where the cell stands and what its operations cost; without it ``costs`` and ``totals`` are unknown, and
+    ``build`` makes the network of `Network()`.
 
     Raises BadSetting for what makes no cell, UnknownName for a cost of an unknown operation.
     """
@@ -136,31 +141,81 @@ class Nodes(Space):
         return term_keys(op_of, output, source, live_terms(output, source))
 
     def costs(self, archs: Architectures, *, classes: int = 10, shape: Shape = (3, 32, 32)) -> NDArray[np.int64]:
-        """(n, cells, v, v, 2) FLOPs and parameters of every node in every cell; sizes are those declared.
+        """(n, cells, v, v, 2) FLOPs and parameters of every node in every cell; see `Network`.
 
         The costs of a node stand on every edge into it, as its type does.
         """
         if self.network is None:
             return super().costs(archs, classes=classes, shape=shape)
-        tables = self.network.tables(self.ops, self.name, classes)
-        v = self.nodes + 2
+        tables = self.network.tables(self._named(), classes, shape)
+        v, counts = self.nodes + 2, self._counts(archs)
         full = np.zeros((len(archs), len(tables), v, v, 2), dtype=np.int64)
         wired = self.wiring(archs)[:, None, :, :, None]
         for k in range(1, self.nodes + 1):
             of_node = tables[:, archs.genes[:, 2 * k - 2]].swapaxes(0, 1)  # (n, stages, 2)
-            full[:, :, :, k] = wired[:, :, :, k] * of_node[:, :, None]
+            full[:, :, :, k] = wired[:, :, :, k] * (of_node * counts[:, k - 1, None, None])[:, :, None]
         return full[:, self.network.stage_of_cell]
 
     def totals(self, archs: Architectures, *, classes: int = 10, shape: Shape = (3, 32, 32)) -> NDArray[np.int64]:
-        """(n, 2) FLOPs and parameters of the full network; sizes are those declared."""
+        """(n, 2) FLOPs and parameters of the full network; see `Network`."""
         if self.network is None:
             return super().totals(archs, classes=classes, shape=shape)
-        tables = self.network.tables(self.ops, self.name, classes)[self.network.stage_of_cell].sum(0)
-        return tables[self._op_codes(archs)].sum(1) + self.network.around(self.name, classes)
+        stages = self.network.stage_of_cell
+        tables = self.network.tables(self._named(), classes, shape)[stages].sum(0)
+        total = (tables[self._op_codes(archs)] * self._counts(archs)[..., None]).sum(1)
+        if self.concat:
+            joined = self.network.projections(self.name, self.nodes, shape)[stages].sum(0)
+            total += joined[self.live(archs)[1].sum(1)]
+        return total + self.network.around(self.name, classes, shape)
+
+    def _counts(self, archs: Architectures) -> NDArray[np.bool_]:
+        """(n, nodes) which nodes cost: all by formulas, those that are in the network where that is counted."""
+        if self.network is not None and self.network.counted:
+            return self.live(archs)[0]
+        return np.ones((len(archs), self.nodes), dtype=np.bool_)
+
+    def live(self, archs: Architectures) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(n, nodes) each: which interior nodes are on a way from the input to the output that the zero op does not
+        cut, and which of them the output reads.
+        """
+        wired, there = self.wiring(archs), ~self._zero(archs)
+        reached, read = np.zeros((2, len(archs), self.nodes + 2), dtype=np.bool_)
+        reached[:, 0] = read[:, -1] = True
+        for k in range(1, self.nodes + 1):
+            reached[:, k] = there[:, k - 1] & (reached[:, :k] & wired[:, :k, k]).any(1)
+        for k in range(self.nodes, 0, -1):
+            read[:, k] = reached[:, k] & (read[:, k + 1 :] & wired[:, k, k + 1 :]).any(1)
+        return read[:, 1:-1], read[:, 1:-1] & wired[:, 1:-1, -1]
+
+    def _named(self) -> cell_networks.Ops:
+        own = {} if self.network is None else self.network.operations
+        return cell_networks.Ops(self.ops, own, (self.zero_op, self.identity_op), self.name)
+
+    def build(self, arch: Architecture, *, classes: int, shape: Shape) -> nn.Module:
+        """The network as plain PyTorch, see `Network`, without the nodes that are not live; the output concatenates by
+        way of a 1x1 convolution. Raises BadArchitecture, BadSetting, MissingExtra.
+        """
+        building.need_torch()
+        from tierwise.networks.cell_network import NodeCell, projection
+
+        one = Architectures.of([arch], self)
+        self.check(one)
+        (live,), (read,) = self.live(one)
+        kept = [0, *(np.flatnonzero(live) + 1).tolist()]
+        sources = {k: [i for i in kept if i < k and self.wiring(one)[0, i, k]] for k in kept[1:]}
+        named = {k: self.ops[self._op_codes(one)[0, k - 1]] for k in kept[1:]}
+        output, ops = (np.flatnonzero(read) + 1).tolist(), self._named()
+
+        def cell(inside: Shape) -> nn.Module:
+            joined = projection(len(output), inside[0], len(inside) - 1) if self.concat and output else None
+            return NodeCell([(k, sources[k], ops.module(named[k], inside)) for k in kept[1:]], output, joined)
+
+        with building.naming(arch):
+            return cell_networks.network((self.network or Network()).placed(shape), cell, classes, shape)
 
     def _identity(self) -> tuple[Any, ...]:
         rules = (self.output, self.concat, self.zero_op, self.identity_op, self.shared)
-        return *super()._identity(), *rules, repr(self.network)
+        return *super()._identity(), *rules, repr(self.network or Network())
 
 
 def _input_sets(before: int, sizes: Sequence[int]) -> list[tuple[int, ...]]:

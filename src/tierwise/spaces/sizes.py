@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tierwise.errors import BadSetting
 from tierwise.space import Choice
-from tierwise.spaces.chain import ChainCosts, LayerPath, Slot, as_options, depth_choice
+from tierwise.spaces.chain import ChainNetwork, LayerPath, Slot, as_options, depth_choice
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Sizes(LayerPath):
     18
     """
 
-    def __init__(self, name: str, stages: Sequence[SizeStage], *, network: ChainCosts | None = None):
+    def __init__(self, name: str, stages: Sequence[SizeStage], *, network: ChainNetwork | None = None):
         if not stages:
             raise BadSetting("stages", [], "one stage or more")
         choices, slots = list[Choice](), list[Slot]()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
+from tierwise.architecture import Architecture
 from tierwise.errors import WorkerDied
+from tierwise.job import Job
+from tierwise.study import Study
 from tierwise.testing.suite import expect, expect_equal, run_checks
 
 PATIENCE = 60.0  # seconds until an answer, the start of a worker included
@@ -103,6 +110,24 @@ def a_killed_worker_fails_only_its_own(case: ExecutorCase) -> None:
         expect_equal("a result after a worker was killed", _answer(engine.submit(_square, 5)), 25)
 
 
+def a_killed_evaluation_goes_on_from_its_checkpoint(case: ExecutorCase) -> None:
+    with tempfile.TemporaryDirectory() as folder, case.make() as engine:
+        if _answer(engine.submit(os.getpid)) == os.getpid():
+            return
+        with Study(Path(folder) / "study.db", "nasbench201", "random", _dies_once) as study:
+            study.run(3, executor=engine)
+            seen = [(t.state, t.metrics.get("accuracy"), t.metrics.get("attempt")) for t in study.trials()]
+    expect_equal("trials, the second of which was killed once", seen, [("done", 1, 1), ("done", 12, 2), ("done", 3, 1)])
+
+
+def _dies_once(arch: Architecture, job: Job) -> dict[str, float]:
+    saved = job.restore()
+    if saved is None and job.trial == 2:
+        job.save({"done": np.array(10.0)})
+        _die()
+    return {"accuracy": job.trial + (float(saved["done"]) if saved else 0.0), "attempt": job.attempt}
+
+
 def no_process_is_left_over(case: ExecutorCase) -> None:
     with case.make() as engine:
         pids = {_answer(future) for future in [engine.submit(_slow_pid, 0.1) for _ in range(8)]} - {os.getpid()}
@@ -125,5 +150,6 @@ CHECKS = (
     an_exception_belongs_to_its_future,
     leaving_waits_for_what_runs,
     a_killed_worker_fails_only_its_own,
+    a_killed_evaluation_goes_on_from_its_checkpoint,
     no_process_is_left_over,
 )

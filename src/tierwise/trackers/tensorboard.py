@@ -1,0 +1,36 @@
+"""A study in TensorBoard: each metric over the trials, the best so far, and the architectures as text."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tierwise.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from tierwise.history import Trial
+    from tierwise.study import Study
+
+
+class TensorBoard:
+    """target: the folder of event files. ``tensorboard --logdir runs/tensorboard`` shows them."""
+
+    def __init__(self, target: str = "runs/tensorboard"):
+        try:
+            writer: Any = importlib.import_module("torch.utils.tensorboard").SummaryWriter
+        except ImportError as error:
+            raise MissingExtra("tracker 'tensorboard'", "torch and tensorboard", "tensorboard") from error
+        self._writer = writer(target)
+
+    def on_tell(self, study: Study, trial: Trial) -> None:
+        """Scalars at the step of the trial's number."""
+        for name, value in trial.metrics.items():
+            self._writer.add_scalar(name, value, trial.id)
+        if best := study.best():
+            self._writer.add_scalar(f"best {study.objective}", best[0].metrics[study.objective], trial.id)
+        self._writer.add_text("architecture", trial.error or trial.arch.gene_text, trial.id)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._writer.close()
