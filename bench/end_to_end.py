@@ -49,6 +49,11 @@ DATA = {
     "mnist5k": (mnist5k, 3500, Recipe(epochs=6, batch=32, rate=0.05)),
 }
 
+ABOUT = {
+    "digits": "`digits`: 910 images of 8 x 8 to learn from, 390 to choose by, 497 to report",
+    "mnist5k": "`mnist5k`: 2,450 images of 14 x 14 to learn from, 1,050 to choose by, 1,500 to report",
+}
+
 
 def part(name: str, testing: bool) -> tuple[Any, Any]:
     """What is learnt and chosen by, or what is only reported."""
@@ -109,8 +114,8 @@ def main() -> None:
     text = [
         "## One's own images, from end to end\n",
         f"{TRIALS} trainings of small convolutional networks (a space of {load_space(SPACE).size:,}, at most 20,000 "
-        f"parameters), test accuracy in percent, mean and standard deviation of {given.seeds} seeds. `digits`: 910 "
-        "images of 8 x 8 to learn from, 390 to choose by, 497 to report; `mnist5k`: 2,450, 1,050, 1,500 of 14 x 14.\n",
+        f"parameters), test accuracy in percent, mean and standard deviation of {given.seeds} seeds. "
+        f"{'; '.join(ABOUT[name] for name in figures)}.\n",
         markdown(names, rows),
         "\n`python bench/end_to_end.py`; the search is [examples/own_dataset.py](../examples/own_dataset.py)\n",
     ]
