@@ -10,9 +10,9 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +22,26 @@ from tierwise.errors import BadSetting, Superseded
 CURVE, CHECKPOINT, RESULT, ATTEMPT = "curve.jsonl", "checkpoint.npz", "result.json", "attempt"
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """The file with this content, or as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextlib.contextmanager
+def _whole(path: Path) -> Generator[BinaryIO]:
+    """A file to write; what stands at `path` is replaced at the end, or stays as it was."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            yield file
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The file with this content, on disk when this returns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _whole(path) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def claim(folder: Path, attempt: int) -> None:
@@ -45,7 +52,7 @@ def claim(folder: Path, attempt: int) -> None:
     if latest > attempt:
         raise Superseded(f"attempt {attempt} of the trial in {folder} goes on no more: attempt {latest} has begun")
     if latest < attempt:
-        write_whole(folder / ATTEMPT, str(attempt).encode())
+        _write(folder / ATTEMPT, str(attempt).encode())
 
 
 def add_to_curve(folder: Path, step: int, metrics: Mapping[str, float]) -> None:
@@ -71,14 +78,8 @@ def read_curve(folder: Path) -> list[dict[str, float]]:
 
 def save_checkpoint(folder: Path, state: Mapping[str, NDArray[Any]]) -> None:
     """Arrays by name, instead of those saved before."""
-    part = folder / f"{CHECKPOINT}.{os.getpid()}.part"
-    try:
-        with part.open("wb") as file:
-            np.savez(file, **cast(Any, dict(state)))
-        part.replace(folder / CHECKPOINT)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with _whole(folder / CHECKPOINT) as file:
+        np.savez(file, **cast(Any, dict(state)))
 
 
 def load_checkpoint(folder: Path) -> dict[str, NDArray[Any]] | None:
@@ -97,7 +98,7 @@ def load_checkpoint(folder: Path) -> dict[str, NDArray[Any]] | None:
 
 def keep_result(folder: Path, result: Mapping[str, Any]) -> None:
     """A result for the driver, or for the next one should this one be dead by now; the checkpoint is done with."""
-    write_whole(folder / RESULT, json.dumps(dict(result)).encode())
+    _write(folder / RESULT, json.dumps(dict(result)).encode())
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 

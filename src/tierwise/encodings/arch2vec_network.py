@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tierwise.architecture import Graphs
+from tierwise.networks.threads import threads
 from tierwise.node_form import node_form
 
 LATENT = 16
@@ -101,18 +100,7 @@ class Check:
     unique: float
 
 
-@contextlib.contextmanager
-def _one_thread() -> Generator[None]:
-    """Matrices this small are fastest on one thread, and the sums are always the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@_one_thread()
+@threads()
 def train(ops: Ops, links: Links, codes: int, epochs: int, seed: int) -> tuple[GraphAutoencoder, Check]:
     """An autoencoder of these cells, trained on nine tenths of them and checked on the others."""
     cells = torch.from_numpy(ops), torch.from_numpy(links)
@@ -133,7 +121,7 @@ def train(ops: Ops, links: Links, codes: int, epochs: int, seed: int) -> tuple[G
         return network, _check(network, cells[0][held_out], cells[1][held_out])
 
 
-@_one_thread()
+@threads()
 @torch.no_grad()
 def embed(network: GraphAutoencoder, graphs: Graphs) -> NDArray[np.float32]:
     """(n, LATENT) the mean over the nodes of their means; zeros for a cell without a node."""

@@ -21,6 +21,8 @@ from tierwise.space import Space
 try:
     import torch
     from torch import nn
+
+    from tierwise.networks.threads import threads
 except ImportError as error:
     raise MissingExtra("encoding pretrained", "torch", "torch") from error
 
@@ -141,15 +143,10 @@ class Untrained(Encoding):
 def _learnt(encodings: str, seed: int, space: Space) -> _Trunk:
     """The network of a space, trained."""
     sample, goal = _foretold(seed, space)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the network is small: more threads only wait for each other
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            trunk = _Trunk(encodings.split("+"), sample)
-            trunk.train(trunk.inputs(sample), goal)
-    finally:
-        torch.set_num_threads(threads)
+    with threads(), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        trunk = _Trunk(encodings.split("+"), sample)
+        trunk.train(trunk.inputs(sample), goal)
     return trunk
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +21,7 @@ from tierwise.evaluators.fused import Fused
 from tierwise.evaluators.latency import Measured, measure
 from tierwise.evaluators.recipe import Recipe
 from tierwise.job import Job
+from tierwise.networks.threads import threads
 from tierwise.space import Space
 
 _loaded: dict[str, Splits] = {}  # of this process: a worker reads the data once, not once an evaluation
@@ -99,7 +99,7 @@ class Train:
         if self._latencies is None:
             about = archs.space.name, archs.space.choices, shape, self.classes, self.device, self.threads
             self._latencies = Measured(repr(about))
-        with _threads(self.threads):
+        with threads(self.threads):
             return self._latencies.column(archs, lambda k: measure(self.network(archs[k], 0), shape, 1, self.device))
 
     def splits(self) -> Splits:
@@ -122,13 +122,13 @@ class Train:
         self, arch: Architecture, job: Job, progress: Callable[[int, int], None] | None = None
     ) -> tuple[nn.Module, dict[str, float]]:
         """The network with its trained weights, and the metrics. progress: told (epochs done, epochs)."""
-        with _threads(self.threads):
+        with threads(self.threads):
             started, splits, network = time.perf_counter(), self._splits_on_device(), self.network(arch, job.seed)
             epochs = job.budget or self.recipe.epochs
             fit = Fit(Alone(network), [job.seed], self.recipe, epochs, self.device)
             identity = repr((str(arch), job.seed, epochs, dataclasses.astuple(self.recipe), self.patience))
             state = _State(identity).restored(job, fit)
-            earlier, scores = state.seconds, fit.scores(splits.validation)
+            earlier, scores = state.seconds, None
             while state.epoch < epochs and not (self.patience and state.epoch - state.best_epoch >= self.patience):
                 (loss,) = fit.epoch(state.epoch, splits.train)
                 scores, done = fit.scores(splits.validation), state.epoch + 1
@@ -140,6 +140,7 @@ class Train:
                     job.save(state.arrays() | fit.state())
                 if progress is not None:
                     progress(done, epochs)
+            scores = scores or fit.scores(splits.validation)  # an earlier attempt had run out of patience
             tested = {} if splits.test is None else {"test_accuracy": fit.scores(splits.test).accuracy[0]}
             seconds = earlier + time.perf_counter() - started
             known = {"epochs": state.epoch, "seconds": seconds, "params": _params(network)}
@@ -159,7 +160,7 @@ class Train:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _group(self, archs: Architectures, seeds: Sequence[int], epochs: int) -> dict[str, NDArray[np.float64]]:
-        with _threads(self.threads):
+        with threads(self.threads):
             started, splits = time.perf_counter(), self._splits_on_device()
             networks = [self.network(arch, seed) for arch, seed in zip(archs, seeds, strict=True)]
             fit = Fit(Fused(networks, splits.train.shape), seeds, self.recipe, epochs, self.device)
@@ -230,13 +231,3 @@ def _device(name: str) -> str:
 
 def _params(network: nn.Module) -> float:
     return float(sum(p.numel() for p in network.parameters()))
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Generator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

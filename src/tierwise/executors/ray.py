@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from tierwise.errors import BadSetting, EngineDied, MissingExtra, WorkerDied
+from tierwise.errors import BadSetting, EngineDied, WorkerDied
+from tierwise.extras import needed
 
 
 class ray(Executor):
@@ -21,10 +21,7 @@ class ray(Executor):
     def __init__(self, workers: int = 1, address: str | None = None, cpus: float = 1.0, gpus: float = 0.0):
         if workers < 1:
             raise BadSetting("workers", workers, "1 or more")
-        try:
-            self._ray: Any = importlib.import_module("ray")
-        except ImportError as error:
-            raise MissingExtra("executor 'ray'", "ray", "ray") from error
+        self._ray = needed("ray", "executor 'ray'", "ray", "ray")
         self.workers, self._running = workers, set[Any]()
         self._mine = not self._ray.is_initialized()
         if self._mine:

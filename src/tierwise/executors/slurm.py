@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
-from tierwise.errors import BadSetting, MissingExtra, WorkerDied
+from tierwise.errors import BadSetting, WorkerDied
+from tierwise.extras import needed
 
 LOOK = 1.0  # seconds between two looks at the jobs that run
 
@@ -24,10 +24,7 @@ class slurm(Executor):
     def __init__(self, workers: int = 1, folder: str | Path = "runs/slurm", cluster: str = "slurm", **parameters: Any):
         if workers < 1:
             raise BadSetting("workers", workers, "1 or more")
-        try:
-            submitit: Any = importlib.import_module("submitit")
-        except ImportError as error:
-            raise MissingExtra("executor 'slurm'", "submitit", "slurm") from error
+        submitit = needed("submitit", "executor 'slurm'", "submitit", "slurm")
         self.workers, self._jobs, self._closed = workers, dict[Future[Any], Any](), threading.Event()
         try:
             self._engine = submitit.AutoExecutor(folder=folder, cluster=cluster)

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tierwise.errors import BadSetting, MissingExtra
+from tierwise.errors import BadSetting
 from tierwise.export.source import python_source
+from tierwise.extras import needed
 
 CLOSE = 1e-3  # of the largest output: another runtime orders its sums differently
 
@@ -40,7 +41,7 @@ def write_network(network: nn.Module, path: str | Path, shape: Sequence[int], ti
 
 def read_weights(network: nn.Module, path: str | Path) -> None:
     """Weights of a .safetensors file into the network. Raises BadSetting for those of another one, MissingExtra."""
-    safetensors = _needed("safetensors.torch", "weights", "export", "safetensors")
+    safetensors = needed("safetensors.torch", "weights", "safetensors", "export")
     try:
         network.load_state_dict(safetensors.load_file(path))
     except (OSError, RuntimeError, ValueError, *_errors_of("safetensors")) as error:
@@ -53,7 +54,7 @@ def _python(network: nn.Module, path: Path, shape: tuple[int, ...], title: str) 
 
 
 def _weights(network: nn.Module, path: Path, shape: tuple[int, ...], title: str) -> None:
-    safetensors = _needed("safetensors.torch", "weights", "export", "safetensors")
+    safetensors = needed("safetensors.torch", "weights", "safetensors", "export")
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     safetensors.save_file(state, path, metadata={"title": title})
 
@@ -73,8 +74,8 @@ def _program(network: nn.Module, path: Path, shape: tuple[int, ...], title: str)
 
 
 def _onnx(network: nn.Module, path: Path, shape: tuple[int, ...], title: str) -> None:
-    _needed("onnxscript", "ONNX", "export", "onnx and onnxscript")
-    onnxruntime = _needed("onnxruntime", "ONNX", "export", "onnxruntime")
+    needed("onnxscript", "ONNX", "onnx and onnxscript", "export")
+    onnxruntime = needed("onnxruntime", "ONNX", "onnxruntime", "export")
     inputs = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     names: dict[str, Any] = {"input_names": ["inputs"], "output_names": ["scores"]}
     batch = torch.export.Dim("batch", min=1, max=2**20)
@@ -115,13 +116,6 @@ def _agree(what: str, expected: np.ndarray, given: np.ndarray) -> None:
 
 def _cannot(what: str, error: Exception) -> BadSetting:
     return BadSetting("network", f"{type(error).__name__}: {str(error).strip()[:300]}", f"what {what} can hold")
-
-
-def _needed(module: str, what: str, extra: str, package: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtra(what, package, extra) from error
 
 
 def _errors_of(module: str) -> tuple[type[Exception], ...]:

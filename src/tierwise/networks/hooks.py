@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Generator, Iterable
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 
 @contextlib.contextmanager
@@ -15,18 +16,19 @@ def outputs(modules: Iterable[nn.Module], note: Callable[[nn.Module, Tensor], No
     def hook(module: nn.Module, _: object, output: Tensor) -> None:
         note(module, output)
 
-    handles = [module.register_forward_hook(hook) for module in modules]
-    try:
+    with _removed_after([module.register_forward_hook(hook) for module in modules]):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextlib.contextmanager
 def inputs(modules: Iterable[nn.Module], note: Callable[[Tensor], None]) -> Generator[None]:
     """`note(first input)` each time before one of the modules runs."""
-    handles = [m.register_forward_pre_hook(lambda _, given: note(given[0])) for m in modules]
+    with _removed_after([m.register_forward_pre_hook(lambda _, given: note(given[0])) for m in modules]):
+        yield
+
+
+@contextlib.contextmanager
+def _removed_after(handles: Iterable[RemovableHandle]) -> Generator[None]:
     try:
         yield
     finally:

@@ -70,7 +70,7 @@ class Reduction(nn.Module):
 
     def __init__(self, before: int, after: int):
         super().__init__()
-        self.way = nn.Sequential(_convolution(before, after, 3, stride=2), _convolution(after, after, 3))
+        self.way = nn.Sequential(convolution(before, after, 3, stride=2), convolution(after, after, 3))
         self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(before, after, 1, bias=False))
 
     def forward(self, entering: Tensor) -> Tensor:
@@ -83,10 +83,11 @@ def _operation(name: str, width: int) -> nn.Module:
         return nn.Identity()
     if name == "avg_pool_3x3":
         return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
-    return _convolution(width, width, KERNELS[name])
+    return convolution(width, width, KERNELS[name])
 
 
-def _convolution(before: int, after: int, kernel: int, stride: int = 1) -> nn.Sequential:
+def convolution(before: int, after: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Rectifier, convolution that keeps the size but for the stride, batch norm."""
     return nn.Sequential(
         nn.ReLU(),
         nn.Conv2d(before, after, kernel, stride=stride, padding=kernel // 2, bias=False),

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from tierwise.networks.nasbench201 import Reduction, convolution
+
 
 class Network(nn.Sequential):
     """Stem, cell, residual block, cell, residual block, cell, average pool and classifier.
@@ -21,9 +23,9 @@ class Network(nn.Sequential):
             nn.Conv2d(channels, first, 3, padding=1, bias=False),
             nn.BatchNorm2d(first),
             Cell(first, first),
-            Block(first, second),
+            Reduction(first, second),
             Cell(second, third),
-            Block(third, fourth),
+            Reduction(third, fourth),
             Cell(fourth, last),
             nn.BatchNorm2d(last),
             nn.ReLU(),
@@ -38,34 +40,13 @@ class Cell(nn.Module):
 
     def __init__(self, before: int, after: int):
         super().__init__()
-        self.edge01, self.edge02 = _convolution(before, after, 3), _convolution(before, after, 3)
-        self.edge12, self.edge13, self.edge23 = (_convolution(after, after, 3) for _ in range(3))
+        self.edge01, self.edge02 = convolution(before, after, 3), convolution(before, after, 3)
+        self.edge12, self.edge13, self.edge23 = (convolution(after, after, 3) for _ in range(3))
         # where the width changes, the skip is a linear map; it alone begins without an activation
-        self.edge03 = nn.Identity() if before == after else _convolution(before, after, 1)[1:]
+        self.edge03 = nn.Identity() if before == after else convolution(before, after, 1)[1:]
 
     def forward(self, entering: Tensor) -> Tensor:
         """The last node's sum."""
         first = self.edge01(entering)
         second = self.edge02(entering) + self.edge12(first)
         return self.edge03(entering) + self.edge13(first) + self.edge23(second)
-
-
-class Block(nn.Module):
-    """A residual block of stride 2."""
-
-    def __init__(self, before: int, after: int):
-        super().__init__()
-        self.way = nn.Sequential(_convolution(before, after, 3, stride=2), _convolution(after, after, 3))
-        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(before, after, 1, bias=False))
-
-    def forward(self, entering: Tensor) -> Tensor:
-        """The sum of both ways."""
-        return self.shortcut(entering) + self.way(entering)
-
-
-def _convolution(before: int, after: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(before, after, kernel, stride=stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(after),
-    )

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from tierwise.networks import hooks
 from tierwise.networks.patterns import Patterns
+from tierwise.networks.threads import threads
 
 KERNEL_IMAGES = 16  # of a tangent kernel: each costs a backward pass
 NOISE = 0.01  # how far the second input of the Zen score is from the first, in standard deviations
@@ -227,14 +228,9 @@ class Passes:
 @contextlib.contextmanager
 def reproducible(seed: int) -> Generator[None]:
     """Torch's global generator begins with `seed`, one thread adds up in one order; afterwards both are as before."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # of networks this small more threads mostly wait for each other
-    try:
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)
+    with threads(), torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        yield
 
 
 def _kaiming(mode: Literal["fan_in", "fan_out"]) -> Draw:

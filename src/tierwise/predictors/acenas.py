@@ -15,9 +15,9 @@ try:
     import torch
     from torch import Tensor, nn
 
+    from tierwise.networks.threads import threads
     from tierwise.predictors.graph_scorer import GraphNetworks, GraphScorer, descend, some_rows, take
     from tierwise.predictors.ranking_losses import lambdarank
-    from tierwise.predictors.tier_network import one_thread
 except ImportError as error:
     raise MissingExtra("predictor acenas", "torch", "torch") from error
 
@@ -75,7 +75,7 @@ class AceNAS(GraphScorer):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.seed = seed
 
-    @one_thread()
+    @threads()
     def fit(self, archs: Archs, y: Any) -> Self:
         """Learn from (n,) labels, higher better, n at least 4; the space's costs are learnt anew each time."""
         rows, labels = check_labels(archs, y)

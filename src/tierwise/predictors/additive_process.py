@@ -16,7 +16,7 @@ try:
     import torch
     from torch import Tensor
 
-    from tierwise.predictors.tier_network import one_thread
+    from tierwise.networks.threads import threads
 except ImportError as error:
     raise MissingExtra("a Gaussian process over blocks", "torch", "torch") from error
 
@@ -45,7 +45,7 @@ class AdditiveProcess:
     theta: Floats  # (2 * blocks + 1,) logs of amplitudes, lengths and noise
     evidence: float
 
-    @one_thread()
+    @threads()
     def fit(self, blocks: Blocks, z: Floats, like: AdditiveProcess | None = None) -> Self:
         """Learn kernel and weights from blocks (n, d) and labels (n,) of mean 0 and variance 1.
 

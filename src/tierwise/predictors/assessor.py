@@ -18,8 +18,9 @@ try:
     import torch.nn.functional as F
     from torch import Tensor, nn
 
+    from tierwise.networks.threads import threads
     from tierwise.predictors.graph_scorer import descend, some_rows
-    from tierwise.predictors.tier_network import Linears, one_thread
+    from tierwise.predictors.tier_network import Linears
 except ImportError as error:
     raise MissingExtra("predictor assessor", "torch", "torch") from error
 
@@ -111,7 +112,7 @@ class Assessor(EncodedPredictor):
         if self.bandwidth <= 0:
             raise BadSetting("bandwidth", self.bandwidth, "more than 0")
 
-    @one_thread()
+    @threads()
     def _learn(self, x: Matrix, y: NDArray[np.float64]) -> None:
         """Learn from the features of all known architectures, the labelled ones first."""
         self.centre_ = x.mean(0, dtype=np.float64).astype(np.float32)
@@ -141,7 +142,7 @@ class Assessor(EncodedPredictor):
         """What the graph of the known architectures says to one that is asked for."""
         self._known_nodes = self.network_.nodes(torch.from_numpy(self.known_))
 
-    @one_thread()
+    @threads()
     @torch.no_grad()
     def _score(self, x: Matrix) -> tuple[Matrix, Matrix]:
         seen = torch.from_numpy(((x - self.centre_) / self.scale_).astype(np.float32))
@@ -153,7 +154,7 @@ class Assessor(EncodedPredictor):
         weights = {_NETWORK + name: value.numpy() for name, value in self.network_.state_dict().items()}
         return weights | {name: getattr(self, f"{name}_") for name in _FITTED}
 
-    @one_thread()
+    @threads()
     def _relearn(self, state: Mapping[str, NDArray[Any]]) -> None:
         for name in _FITTED:
             setattr(self, f"{name}_", state[name])

@@ -16,6 +16,7 @@ from scipy.stats import norm
 from tierwise.architecture import Architectures, Archs, concatenate
 from tierwise.encoding import Encoding
 from tierwise.errors import BadSetting
+from tierwise.networks.threads import threads
 from tierwise.predictor import Predictor, check_fitted, check_labels
 from tierwise.predictors.additive_process import AdditiveProcess
 from tierwise.predictors.boosted_trees import BoostedTrees
@@ -23,7 +24,6 @@ from tierwise.predictors.column_block import ColumnBlock
 from tierwise.predictors.encoded import Encodings, made, normal_scores, with_texts
 from tierwise.predictors.mixture import Mixture
 from tierwise.predictors.tier import Tier
-from tierwise.predictors.tier_network import one_thread
 
 _ROWS, _ENTRIES = 8_192, 2**24  # looked at together: architectures, and covariances of them with the labelled ones
 _REFERENCE = 1_000  # architectures of the space that set the scales of columns
@@ -181,7 +181,7 @@ class Auto(Predictor):
             member = self._member(self.members[place], members=_FOLD_MEMBERS)
             held_out[1 + place, held] = member.fit(rows[rest], labels[rest]).predict(rows[held])
 
-        with one_thread(), _pool() as pool:
+        with threads(), _pool() as pool:
             works = [pool.submit(learn, k, place) for k in range(_FOLDS) for place in range(len(self.members))]
             for each in works:
                 each.result()
@@ -189,7 +189,7 @@ class Auto(Predictor):
 
     def _learn(self, rows: Architectures, labels: Floats) -> Self:
         self.members_ = [self._member(name) for name in self.members]
-        with one_thread(), _pool() as pool:
+        with threads(), _pool() as pool:
             for fitting in [pool.submit(member.fit, rows, labels) for member in self.members_]:
                 fitting.result()
         self.tiers_ = min(self.n_tiers, len(labels) // 2)
@@ -200,7 +200,7 @@ class Auto(Predictor):
         """(n,) scores; with `return_std` also their (n,) standard deviations, calibrated inside the labels."""
         check_fitted(self, "mixture_")
         chunks = Architectures.of(archs).chunks(min(_ROWS, _ENTRIES // len(self.process_.z)))
-        with one_thread(), _pool() as pool:
+        with threads(), _pool() as pool:
             parts = [_NOTHING, *pool.map(functools.partial(self._score, with_std=return_std), chunks)]
         score, std = (np.concatenate(each) for each in zip(*parts, strict=True))
         return (score, std) if return_std else score
@@ -242,7 +242,7 @@ class Auto(Predictor):
         def moments(part: Architectures) -> Any:
             return process.predict_var(self._columns(part))
 
-        with one_thread(), _pool() as pool:
+        with threads(), _pool() as pool:
             parts = list(pool.map(moments, rows.chunks(_ROWS)))
         mean, variance = (np.concatenate(each) for each in zip(*parts, strict=True))
         return mean, np.sqrt(variance)

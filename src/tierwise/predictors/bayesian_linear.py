@@ -21,7 +21,7 @@ try:
     import torch
     from torch import Tensor, nn
 
-    from tierwise.predictors.tier_network import one_thread
+    from tierwise.networks.threads import threads
 except ImportError as error:
     raise MissingExtra("predictor arch2vec", "torch", "torch") from error
 
@@ -100,7 +100,7 @@ class BayesianLinear(Predictor):
         variance = np.einsum("nd,de,ne->n", basis, self.covariance_, basis, optimize=True)
         return basis @ self.weights_ + self.intercept_, np.sqrt(np.maximum(variance, 0.0) + self.noise_)
 
-    @one_thread()
+    @threads()
     @torch.no_grad()
     def _basis(self, x: Matrix) -> Matrix:
         """(n, d) what the linear head sees."""
@@ -143,7 +143,7 @@ def _network(inputs: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(_WIDTH, 1))
 
 
-@one_thread()
+@threads()
 def _trained(x: Matrix, y: Matrix, seed: int) -> nn.Sequential:
     """A network trained on the mean squared error, its last map included, which is then thrown away."""
     inputs, target = torch.from_numpy(x).float(), torch.from_numpy(y).float()

@@ -13,8 +13,8 @@ try:
     import torch.nn.functional as F
     from torch import Tensor
 
+    from tierwise.networks.threads import threads
     from tierwise.predictors.graph_scorer import GraphNetworks, GraphScorer, take
-    from tierwise.predictors.tier_network import one_thread
 except ImportError as error:
     raise MissingExtra("predictor ctnas", "torch", "torch") from error
 
@@ -70,7 +70,7 @@ class CTNAS(GraphScorer):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.seed = seed
 
-    @one_thread()
+    @threads()
     def fit(self, archs: Archs, y: Any) -> Self:
         """Learn from (n,) labels, higher better, n at least 4."""
         rows, labels = check_labels(archs, y)

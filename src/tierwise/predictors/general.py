@@ -18,6 +18,7 @@ try:
     import torch
     from torch import Tensor
 
+    from tierwise.networks.threads import threads
     from tierwise.predictors.general_network import (
         GeneralNetwork,
         GeneralSizes,
@@ -26,7 +27,6 @@ try:
         spectral_targets,
     )
     from tierwise.predictors.graph_scorer import descend, some_rows
-    from tierwise.predictors.tier_network import one_thread
 except ImportError as error:
     raise MissingExtra("predictor general", "torch", "torch") from error
 
@@ -110,7 +110,7 @@ class General(Predictor):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.seed = seed
 
-    @one_thread()
+    @threads()
     def fit(self, archs: Archs, y: Any) -> Self:
         """Pretrain, then learn from (n,) labels, higher better, n at least 4, of one space."""
         rows, labels = check_labels(archs, y)
@@ -123,7 +123,7 @@ class General(Predictor):
         self.network_ = network.eval()
         return self
 
-    @one_thread()
+    @threads()
     def adapt(self, archs: Archs, y: Any) -> Self:
         """Go on learning from (n,) labels of any space, n at least 4, which are standardised by themselves."""
         check_fitted(self, "network_")
@@ -184,7 +184,7 @@ class General(Predictor):
         scores = self._each_part(archs, lambda graphs: self.network_.score(graphs))
         return (scores.mean(0), scores.std(0)) if return_std else scores.mean(0)
 
-    @one_thread()
+    @threads()
     @torch.no_grad()
     def _each_part(self, archs: Archs, output: Callable[[Primitives], Tensor]) -> NDArray[np.float64]:
         check_fitted(self, "network_")

@@ -11,8 +11,8 @@ from tierwise.predictor import check_labels
 try:
     import torch
 
+    from tierwise.networks.threads import threads
     from tierwise.predictors.graph_scorer import GraphNetworks, GraphScorer
-    from tierwise.predictors.tier_network import one_thread
 except ImportError as error:
     raise MissingExtra("predictor graph_network", "torch", "torch") from error
 
@@ -65,7 +65,7 @@ class GraphNetwork(GraphScorer):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.seed = seed
 
-    @one_thread()
+    @threads()
     def fit(self, archs: Archs, y: Any) -> Self:
         """Learn from (n,) labels, higher better, n at least 4."""
         rows, labels = check_labels(archs, y)

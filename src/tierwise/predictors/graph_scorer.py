@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from tierwise.architecture import Architectures, Archs
 from tierwise.errors import BadSetting
+from tierwise.networks.threads import threads
 from tierwise.node_form import node_form
 from tierwise.predictor import Predictor, check_fitted
 from tierwise.predictors.graph_layers import GraphEncoder
 from tierwise.predictors.ranking_losses import Loss, find_loss
 from tierwise.predictors.tier import one_cycle
-from tierwise.predictors.tier_network import Linears, one_thread
+from tierwise.predictors.tier_network import Linears
 
 ROWS = 2_048  # cells looked at together: their features take some dozens of MB
 _NETWORK = "network."
@@ -125,7 +126,7 @@ class GraphScorer(Predictor):
         """(members, n)."""
         return self._each_part(archs, lambda cells: self.network_(cells)[..., 0])
 
-    @one_thread()
+    @threads()
     @torch.no_grad()
     def _each_part(self, archs: Archs, output: Callable[[Cells], Tensor]) -> NDArray[np.float64]:
         """(members, n, ...) what comes out, row by row."""

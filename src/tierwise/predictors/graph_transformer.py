@@ -14,9 +14,10 @@ try:
     import torch.nn.functional as F
     from torch import Tensor, nn
 
+    from tierwise.networks.threads import threads
     from tierwise.predictors.graph_layers import GraphConvolution
     from tierwise.predictors.graph_scorer import Cells, GraphScorer
-    from tierwise.predictors.tier_network import Linears, one_thread
+    from tierwise.predictors.tier_network import Linears
 except ImportError as error:
     raise MissingExtra("predictor graph_transformer", "torch", "torch") from error
 
@@ -71,7 +72,7 @@ class GraphTransformer(GraphScorer):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.seed = seed
 
-    @one_thread()
+    @threads()
     def fit(self, archs: Archs, y: Any) -> Self:
         """Learn from (n,) labels, higher better, n at least 4."""
         rows, labels = check_labels(archs, y)

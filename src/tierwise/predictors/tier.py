@@ -21,7 +21,8 @@ try:
     import torch
     from torch import Tensor
 
-    from tierwise.predictors.tier_network import TierNetwork, TierSizes, one_thread, ranking_loss, tier_loss, tier_means
+    from tierwise.networks.threads import threads
+    from tierwise.predictors.tier_network import TierNetwork, TierSizes, ranking_loss, tier_loss, tier_means
 except ImportError as error:
     raise MissingExtra("predictor tier", "torch", "torch") from error
 
@@ -117,7 +118,7 @@ class Tier(Predictor):
         x = torch.from_numpy((np.concatenate(self._encode(rows), 1) - self.centre_) / self.scale_)
         return x.expand(self.members, -1, -1)
 
-    @one_thread()
+    @threads()
     def _train(self, x: Tensor, order: Tensor, tiers: Tensor) -> None:
         generator = torch.Generator().manual_seed(self.seed)
         n_tiers = len(self.tiers_) + 1
@@ -176,7 +177,7 @@ class Tier(Predictor):
         """(n,) most likely tier, 0 the best."""
         return self.predict_tier_proba(archs).argmax(1)
 
-    @one_thread()
+    @threads()
     @torch.no_grad()
     def _each_part(self, archs: Archs, head: Callable[[TierNetwork, Tensor], Tensor]) -> NDArray[np.float64]:
         """(members, n, ...) what the head says."""

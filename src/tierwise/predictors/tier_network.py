@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -64,17 +62,6 @@ class TierNetwork(nn.Module):
         """(members, n, tiers): each tier's logit comes from its own embedding, of (members, tiers, width)."""
         match = self.query(features) @ self.key(embeddings).transpose(1, 2)
         return match / math.sqrt(self.sizes.width // 2) + self.tier_bias
-
-
-@contextlib.contextmanager
-def one_thread() -> Generator[None]:
-    """Matrices this small are fastest on one thread, by far on a busy machine; and the sums are always the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def tier_means(features: Tensor, tiers: Tensor, n_tiers: int) -> Tensor:

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures, Graphs
-from tierwise.errors import BadArchitecture, BadSetting, MissingExtra
+from tierwise.errors import BadArchitecture, BadSetting
 from tierwise.space import Choice, Shape, Space, mix
 from tierwise.spaces import darts_costs
+from tierwise.spaces.building import need_torch
 from tierwise.spaces.darts_genotype import CELLS, NODES, Edge, read, write
 
 if TYPE_CHECKING:
@@ -177,12 +178,9 @@ class DARTS(Space):
         """The network as plain PyTorch, without drop path and auxiliary classifier. Raises BadArchitecture, BadSetting,
         MissingExtra.
         """
-        try:
-            from tierwise.networks.darts import Network
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            raise MissingExtra("a network", "torch", "torch") from error
+        need_torch()
+        from tierwise.networks.darts import Network
+
         archs = Architectures.of([arch], self)
         self.check(archs)
         darts_costs.places(self.channels, self.layers, shape)  # refuses an impossible shape

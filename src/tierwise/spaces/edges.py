@@ -158,8 +158,8 @@ class Edges(Space):
 
         one = Architectures.of([arch], self)
         self.check(one)
-        kept = [(i, j, self.ops[arch.genes[g]]) for g, (i, j) in enumerate(self.edges) if self.live(one)[0, g]]
-        ops = self._named()
+        live, ops = self.live(one)[0], self._named()
+        kept = [(i, j, self.ops[arch.genes[g]]) for g, (i, j) in enumerate(self.edges) if live[g]]
 
         def cell(inside: Shape) -> nn.Module:
             return EdgeCell(self.nodes, [(i, j, ops.module(op, inside)) for i, j, op in kept])

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures, Genes, Graphs, concatenate
-from tierwise.errors import BadArchitecture, BadSetting, MissingExtra
+from tierwise.errors import BadArchitecture, BadSetting
 from tierwise.space import Choice, Shape
 from tierwise.spaces import nasbench101_costs as cost_rules
 from tierwise.spaces import nasbench101_graphs as cells
+from tierwise.spaces.building import need_torch
 from tierwise.spaces.listed import Listed
 from tierwise.spaces.nasbench101_graphs import EDGES, INTERIOR, MOST_EDGES, OUTPUT, VERTICES, Masks, Ops
 from tierwise.spaces.nasbench101_moves import one_step
@@ -172,12 +173,9 @@ class NASBench101(Listed):
 
     def build(self, arch: Architecture, *, classes: int, shape: Shape) -> nn.Module:
         """The network of the benchmark: stem, three stacks of three cells, classifier. Raises MissingExtra."""
-        try:
-            from tierwise.networks.nasbench101 import Network
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            raise MissingExtra("a network", "torch", "torch") from error
+        need_torch()
+        from tierwise.networks.nasbench101 import Network
+
         cost_rules.kinds(shape)
         one = Architectures.of([arch], self)
         self.check(one)

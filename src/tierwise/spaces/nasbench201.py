@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures
-from tierwise.errors import BadArchitecture, BadSetting, MissingExtra, UnknownName
+from tierwise.errors import BadArchitecture, BadSetting, UnknownName
 from tierwise.space import Shape
+from tierwise.spaces.building import need_torch
 from tierwise.spaces.edges import Edges
 
 if TYPE_CHECKING:
@@ -103,12 +104,9 @@ class NASBench201(Edges):
 
     def build(self, arch: Architecture, *, classes: int, shape: Shape) -> nn.Module:
         """The network as plain PyTorch. Raises BadArchitecture, BadSetting, MissingExtra."""
-        try:
-            from tierwise.networks.nasbench201 import Network
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            raise MissingExtra("a network", "torch", "torch") from error
+        need_torch()
+        from tierwise.networks.nasbench201 import Network
+
         self.check(Architectures.of([arch], self))
         _area(shape, 0)
         return Network([OPS[gene] for gene in arch.genes], classes, shape[0])

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures, Graphs
-from tierwise.errors import BadArchitecture, BadSetting, MissingExtra
+from tierwise.errors import BadArchitecture, BadSetting
 from tierwise.space import Choice, Shape, Space
+from tierwise.spaces.building import need_torch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,12 +89,9 @@ class NATSBenchSize(Space):
 
     def build(self, arch: Architecture, *, classes: int, shape: Shape) -> nn.Module:
         """The network as plain PyTorch. Raises BadArchitecture, BadSetting, MissingExtra."""
-        try:
-            from tierwise.networks.natsbench_size import Network
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            raise MissingExtra("a network", "torch", "torch") from error
+        need_torch()
+        from tierwise.networks.natsbench_size import Network
+
         self.check(Architectures.of([arch], self))
         _area(shape)
         return Network([WIDTHS[gene] for gene in arch.genes], classes, shape[0])

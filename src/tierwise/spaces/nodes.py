@@ -201,9 +201,10 @@ class Nodes(Space):
         one = Architectures.of([arch], self)
         self.check(one)
         (live,), (read,) = self.live(one)
+        wired, codes = self.wiring(one)[0], self._op_codes(one)[0]
         kept = [0, *(np.flatnonzero(live) + 1).tolist()]
-        sources = {k: [i for i in kept if i < k and self.wiring(one)[0, i, k]] for k in kept[1:]}
-        named = {k: self.ops[self._op_codes(one)[0, k - 1]] for k in kept[1:]}
+        sources = {k: [i for i in kept if i < k and wired[i, k]] for k in kept[1:]}
+        named = {k: self.ops[codes[k - 1]] for k in kept[1:]}
         output, ops = (np.flatnonzero(read) + 1).tolist(), self._named()
 
         def cell(inside: Shape) -> nn.Module:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tierwise.errors import MissingExtra
+from tierwise.extras import needed
 
 if TYPE_CHECKING:
     from tierwise.history import Trial
@@ -16,11 +15,8 @@ class MLflow:
     """target: MLflow's tracking URI, a server or a database; ``mlflow ui --backend-store-uri TARGET`` shows it."""
 
     def __init__(self, target: str = "sqlite:///runs/mlflow.db"):
-        try:
-            client: Any = importlib.import_module("mlflow").MlflowClient
-        except ImportError as error:
-            raise MissingExtra("tracker 'mlflow'", "mlflow", "mlflow") from error
-        self._client, self._experiments = client(target), dict[str, str]()
+        mlflow = needed("mlflow", "tracker 'mlflow'", "mlflow", "mlflow")
+        self._client, self._experiments = mlflow.MlflowClient(target), dict[str, str]()
 
     def on_tell(self, study: Study, trial: Trial) -> None:
         """A finished run: choices as parameters, metrics at the step of the trial's number."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tierwise.errors import MissingExtra
+from tierwise.extras import needed
 
 if TYPE_CHECKING:
     from tierwise.history import Trial
@@ -16,11 +15,9 @@ class TensorBoard:
     """target: the folder of event files. ``tensorboard --logdir runs/tensorboard`` shows them."""
 
     def __init__(self, target: str = "runs/tensorboard"):
-        try:
-            writer: Any = importlib.import_module("torch.utils.tensorboard").SummaryWriter
-        except ImportError as error:
-            raise MissingExtra("tracker 'tensorboard'", "torch and tensorboard", "tensorboard") from error
-        self._writer = writer(target)
+        module = "torch.utils.tensorboard"
+        tensorboard = needed(module, "tracker 'tensorboard'", "torch and tensorboard", "tensorboard")
+        self._writer = tensorboard.SummaryWriter(target)
 
     def on_tell(self, study: Study, trial: Trial) -> None:
         """Scalars at the step of the trial's number."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from tierwise.errors import MissingExtra
+from tierwise.extras import needed
 
 if TYPE_CHECKING:
     from tierwise.history import Trial
@@ -17,10 +16,7 @@ class WandB:
     """target: the folder of its files. Offline unless WANDB_MODE says otherwise; ``wandb sync`` uploads later."""
 
     def __init__(self, target: str = "runs"):
-        try:
-            self._wandb: Any = importlib.import_module("wandb")
-        except ImportError as error:
-            raise MissingExtra("tracker 'wandb'", "wandb", "wandb") from error
+        self._wandb = needed("wandb", "tracker 'wandb'", "wandb", "wandb")
         self._target, self._run = target, None
 
     def on_tell(self, study: Study, trial: Trial) -> None:
