@@ -67,6 +67,21 @@ def test_equal_networks_are_not_fresh():
     ]
 
 
+def test_of_equal_networks_the_feasible_one_is_fresh():
+    space = make("space", "nasbench201")
+    # the same network twice, the first with convolutions that nothing feeds
+    both = Architectures(space, np.array([[0, 3, 2, 3, 2, 3], [0, 3, 0, 3, 0, 3]]))
+    limit = float(space.totals(both)[1, 1])
+    assert space.totals(both)[0, 1] > limit
+    assert len(set(space.canonical(both).tolist())) == 1
+
+    def params(archs: Architectures) -> np.ndarray:
+        return space.totals(archs)[:, 1].astype(float)
+
+    history = history_of(space, np.zeros((0, 6)), limits={"params": (0.0, limit)}, costs={"params": params})
+    assert history.fresh(both).tolist() == [False, True]
+
+
 def test_rows_of_a_history_know_the_whole_study():
     space = tiny()
     history = history_of(space, space.enumerate().genes[[1, 2, 3]], np.array([1.0, 2, 3]))

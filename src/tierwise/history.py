@@ -180,17 +180,18 @@ class History:
         return mask
 
     def fresh(self, archs: Architectures, budget: int = 0) -> NDArray[np.bool_]:
-        """(n,) feasible, and not the same network as a trial of this budget or as an earlier row of `archs`.
+        """(n,) feasible, and not the same network as a trial of this budget or as an earlier feasible row of `archs`.
 
         What is known in full is nothing that a cheap evaluation could still tell of.
         """
         keys = self.space.canonical(archs)
-        _, first = np.unique(keys, return_index=True)
+        feasible = np.flatnonzero(self.feasible(archs))  # equal networks may be written at different costs
+        _, first = np.unique(keys[feasible], return_index=True)
         mask = np.zeros(len(archs), dtype=bool)
-        mask[first] = True
+        mask[feasible[first]] = True
         if budget:
             mask &= ~np.isin(keys, self.canon[self.budget == budget])
-        return mask & ~self.known.has(keys) & self.feasible(archs)
+        return mask & ~self.known.has(keys)
 
     def why(self, row: int) -> Mapping[str, JSON]:
         """The reason of one trial; empty for one that ``with_running`` added."""

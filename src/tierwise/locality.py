@@ -135,7 +135,7 @@ def around_the_best(
     def kept(rows: Architectures, mask: Any = True) -> Architectures:
         return rows[np.flatnonzero(feasible(rows) & mask)]
 
-    left = drawn = kept(_once(space.sample(sample, rng)))
+    left = drawn = _once(kept(space.sample(sample, rng)))
     labelled, score = kept(quality.archs), quality(drawn)
     below = margin * (float(score.std()) if len(score) else 0.0)
     for _ in range(_SHRINKAGES):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from concurrent.futures import wait as wait_for
 from typing import Any
 
 from tierwise.errors import BadSetting, EngineDied, WorkerDied
@@ -22,7 +23,7 @@ class ray(Executor):
         if workers < 1:
             raise BadSetting("workers", workers, "1 or more")
         self._ray = needed("ray", "executor 'ray'", "ray", "ray")
-        self.workers, self._running = workers, set[Any]()
+        self.workers, self._running = workers, dict[Any, Future[Any]]()
         self._mine = not self._ray.is_initialized()
         if self._mine:
             alone: dict[str, Any] = (
@@ -39,11 +40,10 @@ class ray(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Its future raises WorkerDied, or whatever the function raised."""
         reference, future = self._task.remote(fn, args, kwargs), Future[Any]()
-        self._running.add(reference)
+        self._running[reference] = future
         future.set_running_or_notify_cancel()
 
         def done(theirs: Future[Any]) -> None:
-            self._running.discard(reference)
             known: Any = self._ray.exceptions
             error: Any = theirs.exception()
             if error is None:
@@ -54,6 +54,7 @@ class ray(Executor):
                 future.set_exception(WorkerDied(f"Ray: {error}"))
             else:
                 future.set_exception(EngineDied(f"Ray has ended ({error}); start it, then run the same line again"))
+            self._running.pop(reference, None)
 
         reference.future().add_done_callback(done)
         return future
@@ -61,7 +62,7 @@ class ray(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let what runs finish (`wait`), or stop it; Ray itself, where this executor has started it."""
         if wait and not cancel_futures:
-            self._ray.wait(list(self._running), num_returns=max(len(self._running), 1)) if self._running else None
+            wait_for(list(self._running.values()))  # of the futures: Ray's own wait ends before they are told
         for reference in list(self._running):
             self._ray.cancel(reference, force=True)
         if self._mine and self._ray.is_initialized():

@@ -86,8 +86,9 @@ class DCNAS:
         rng = np.random.default_rng([history.seed, now.start, len(regions)])
         parents = kept[rng.integers(len(kept), size=2 * self.pool)]
         rows = concatenate([kept, history.space.mutate(parents, rng)])
+        rows = rows[np.flatnonzero(history.feasible(rows))]
         rows = rows[np.sort(np.unique(history.space.canonical(rows), return_index=True)[1])]
-        inside = history.feasible(rows)
+        inside = np.ones(len(rows), dtype=bool)
         for clusters, winners in regions:
             inside &= np.isin(clusters.of(rows), winners)
         return rows[np.flatnonzero(inside)[: self.pool]]
