@@ -14,6 +14,7 @@ import pytest
 from tierwise.benchmarks.table import Table
 from tierwise.errors import BadSetting, UnknownName
 from tierwise.harness.problem import Problem
+from tierwise.harness.problem import problem as problem_of
 from tierwise.harness.protocol import Assertion, Claim, Method, load_claim
 from tierwise.harness.run import unmet
 from tierwise.harness.search import shards, work
@@ -273,3 +274,26 @@ def test_pictures_of_all_kinds_are_drawn_alike_each_time(tmp_path: Path) -> None
         assert b"simulated training seconds" not in (tmp_path / "old.svg").read_bytes()
     draw(claim, json.loads(json.dumps(lines)), found, tmp_path / "b.svg")
     assert written == (tmp_path / "b.svg").read_bytes()
+
+
+def test_short_trainings_take_time_and_are_no_labels() -> None:
+    problem = made()
+    rng, seconds = np.random.default_rng(1), np.full(125, 10.0)
+    cheaper = {3: {"accuracy": problem.label + rng.random(125), "seconds": np.full(125, 1.0)}}
+    metrics = {**problem.table.metrics, "seconds": seconds}
+    problem = replace(problem, table=replace(problem.table, metrics=metrics, cheaper=cheaper))
+    short = Method(about="short first", strategy="halving", settings={"budgets": "3", "eta": 4, "source": "random"})
+    for line in run(claim_of({"halving": short}, trials=40, seeds=2), problem):
+        assert 5 <= line["labels"] <= 12  # one in four, and one in three while few are there
+        short_ones = line["seconds"] - 10.0 * line["labels"]  # until the last label, a second each
+        assert 3 * line["labels"] <= short_ones <= 40 - line["labels"]
+
+
+def test_short_trainings_are_a_column_of_the_data(nb201_file: Path, nb201: Any) -> None:
+    claim = load_claim(BENCH / "search_cheap_nasbench201.toml")
+    read = problem_of(claim.data, "cifar100", nb201_file.parent)
+    assert read.table.cheaper[12]["accuracy"].tolist() == nb201["c100_val12"].tolist()
+    np.testing.assert_allclose(read.table.cheaper[12]["seconds"], 0.06 * read.table.metrics["seconds"])
+    unnamed = claim.data.model_copy(update={"cheap": claim.data.cheap.model_copy(update={"accuracy": {}})})  # pyright: ignore[reportOptionalMemberAccess]
+    with pytest.raises(UnknownName, match=r"data\.cheap\.accuracy"):
+        problem_of(unnamed, "cifar100", nb201_file.parent)
