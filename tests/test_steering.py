@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ ROWS: dict[str, dict[str, Any]] = {  # one that can be obeyed of each kind and f
     "prefer": {"choice": EDGE, "options": CONVOLUTIONS},
     "avoid": {"choice": EDGE, "options": CONVOLUTIONS},
     "evaluate": {"architecture": BEST},
+    "narrow ": {"rule": "count(none) <= 2"},
+    "ban  ": {"rule": "count(none) >= 3"},
+    "prefer ": {"rule": "count(nor_conv_3x3) >= 2"},
+    "avoid ": {"rule": "count(none) >= 1"},
+    "pause": {},
+    "continue": {},
     "stop": {},
 }
 
@@ -57,6 +64,60 @@ def test_narrow_pin_and_ban_decide_where_it_looks():
         assert set(genes(study)[:, 0]) == {2, 3}
         assert 0 not in genes(study)[:, 1]
         assert set(genes(study)[:, 5]) == {1}
+
+
+def test_rules_decide_where_it_looks():
+    with fresh_study() as study:
+        study.steer("narrow", rule='count(nor_conv_3x3) >= 2 and pick("cell/0-1") != "none"')
+        study.steer("ban", rule="params > 1e6")
+        study.run(40)
+        params = study.space.totals(study.history().archs)[:, 1]
+        assert ((genes(study) == 3).sum(1) >= 2).all()
+        assert (genes(study)[:, 0] != 0).all()
+        assert (params <= 1e6).all()
+        every = study.space.enumerate()
+        meant = ((every.genes == 3).sum(1) >= 2) & (every.genes[:, 0] != 0)
+        meant &= study.space.totals(every)[:, 1] <= 1e6
+        assert study.steering().left.count() == meant.sum()
+        assert study.steering().left.contains(every).tolist() == meant.tolist()
+
+
+def test_three_of_four_fulfil_a_preferred_rule():
+    with fresh_study() as study:
+        study.steer("prefer", rule="count(nor_conv_3x3) >= 3")
+        study.run(400)
+        share = ((study.space.enumerate().genes == 3).sum(1) >= 3).mean()
+        seen = ((genes(study) == 3).sum(1) >= 3).mean()
+        assert abs(seen - (0.75 + 0.25 * share)) < 4 * np.sqrt(0.25 / 400)
+
+
+def test_a_pause_holds_a_running_search_until_continue(tmp_path: Path):
+    path = tmp_path / "study.db"
+
+    def hold(study: Study) -> None:
+        if study.finished == 10:
+            study.steer("pause", who="anna")
+            threading.Timer(0.5, goes_on).start()
+
+    def goes_on() -> None:
+        with fresh_study(path) as mine:
+            mine.steer("continue", who="bob")
+
+    with fresh_study(path) as study:
+        assert study.run(20, batch=1, progress=hold) == {"trials": 20}
+        assert [(row.kind, row.after) for row in study.steers()] == [("pause", 10), ("continue", 10)]
+
+
+def test_a_held_search_can_be_stopped_and_asks_for_nothing():
+    with fresh_study() as study:
+        study.run(3)
+        row = study.steer("pause")
+        assert study.ask(2) == []
+        study.steer("stop")
+        assert study.run(9) == {"stopped": "by steering row 2"}
+        study.steer("retract", row=2)
+        study.steer("retract", row=row)
+        assert len(study.ask(2)) == 2
 
 
 def test_a_banned_network_is_not_proposed_in_any_notation():
@@ -157,9 +218,16 @@ REFUSED: list[tuple[str, dict[str, Any], type[TierwiseError], str]] = [
     ("narrow", {"choice": EDGE, "options": ["conv"]}, UnknownName, "nor_conv_3x3"),
     ("narrow", {"choice": EDGE, "options": []}, BadSetting, "one option or more"),
     ("narrow", {"choice": EDGE}, BadSetting, "choice, options"),
+    ("narrow", {"rule": "count(none)"}, BadSetting, "a condition"),
+    ("narrow", {"rule": "latency < 3"}, UnknownName, "latency"),
+    ("narrow", {"rule": "count(none) > 6"}, BadSetting, "no architecture is left"),
+    ("ban", {"rule": "count(none) >= 0"}, BadSetting, "no architecture is left"),
+    ("prefer", {"rule": "count(none) > 1", "choice": EDGE}, BadSetting, "choice, options or rule"),
+    ("prefer", {"rule": 3}, BadSetting, "text"),
+    ("pause", {"choice": EDGE}, BadSetting, "no field"),
     ("pin", {"choice": EDGE, "options": ["none"]}, BadSetting, "choice, option"),
     ("pin", {"choice": EDGE, "option": "none"}, BadSetting, "nothing is left"),  # of what was banned first
-    ("ban", {}, BadSetting, "choice, option or architecture"),
+    ("ban", {}, BadSetting, "choice, option or architecture or rule"),
     ("ban", {"architecture": "nasbench201/3-3"}, BadArchitecture, ""),
     ("avoid", {"choice": EDGE, "options": ["skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]},
      BadSetting, "nothing is left"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -23,7 +22,7 @@ def steered_proposals(
     proposals = _wanted(history, steering)[:n]
     if steering.preferred is not None and n > len(proposals):
         share = int(rng.binomial(n - len(proposals), PREFERENCE))
-        proposals += _asked(strategy, replace(history, space=steering.preferred), proposals, share, rng)
+        proposals += _asked(strategy, steering.preferred.within(history), proposals, share, rng)
     return proposals + _asked(strategy, history, proposals, n - len(proposals), rng)
 
 

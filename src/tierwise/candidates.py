@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +36,12 @@ class Labels:
 
 
 @functools.lru_cache(maxsize=2)
-def fitted(predictor: str, seed: int, labels: Labels) -> Predictor:
-    """The registered predictor, fitted; remembered, because one round may be asked for piece by piece."""
-    return registry.make("predictor", predictor, seed=seed).fit(labels.archs, labels.y)
+def fitted(predictor: str, seed: int, labels: Labels, encoding: str = "") -> Predictor:
+    """The registered predictor, fitted; remembered, because one round may be asked for piece by piece. encoding: the
+    registered one that it reads, "" for its own.
+    """
+    own: dict[str, Any] = {"encodings": (encoding,)} if encoding else {}
+    return registry.make("predictor", predictor, seed=seed, **own).fit(labels.archs, labels.y)
 
 
 def random_proposals(strategy: str, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:

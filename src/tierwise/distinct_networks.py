@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tierwise.architecture import Architectures
 from tierwise.errors import BadSetting
-from tierwise.space import Space
+from tierwise.space import LARGEST_LIST, Space
 
 LISTED = 1_000_000  # spaces up to this size are searched for the smallest architecture of each network
 
@@ -23,7 +23,7 @@ def distinct(archs: Architectures) -> Architectures:
     """
     space = _same(archs.space.origin)
     rows = Architectures(space, archs.genes)
-    if not space.free:
+    if not space.free and space.size <= LARGEST_LIST:
         at = space.index(rows)
         known = np.flatnonzero(at >= 0)
         genes = rows.genes.copy()

@@ -23,6 +23,7 @@ from tierwise.job import Job, Outcome, as_metrics, check_budget, earlier_outcome
 
 Order = Literal["arrived", "asked"]
 ATTEMPTS = 3  # at an evaluation whose worker dies: it may have been killed, or be too large for any worker
+_LOOK = 0.2  # seconds between two looks at a search that a person holds
 BATCH = 10  # trials that wait at once, where neither `batch` nor the number of workers says otherwise
 
 
@@ -69,19 +70,22 @@ class Loop:
             else:
                 self.landed[position] = done
 
-    def run(self, reasons: Callable[[], Reasons]) -> Reasons:
-        """The loop; returns the reasons for stopping, which are not empty."""
+    def run(self, reasons: Callable[[], Reasons], paused: Callable[[], bool] = lambda: False) -> Reasons:
+        """The loop; returns the reasons for stopping, which are not empty. While `paused` nothing is asked for."""
         try:
-            return self._run(reasons)
+            return self._run(reasons, paused)
         except BaseException:
             for future in self.flying:
                 future.cancel()  # it waits in the study for the next run
             raise
 
-    def _run(self, reasons: Callable[[], Reasons]) -> Reasons:
+    def _run(self, reasons: Callable[[], Reasons], paused: Callable[[], bool]) -> Reasons:
         while not (stop := reasons()):
             self._fill()
             if not (self.queue or self.flying or self.landed):
+                if paused():
+                    time.sleep(_LOOK)
+                    continue
                 return reasons() or {"exhausted": "the strategy has nothing new to propose"}  # somebody may say stop
             self._start()
             self._land()

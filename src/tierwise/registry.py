@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tierwise.errors import BadSetting, UnknownName
 
-Kind = Literal["space", "encoding", "predictor", "strategy", "benchmark", "executor", "tracker"]
+Kind = Literal["space", "encoding", "predictor", "strategy", "benchmark", "executor", "optimiser", "tracker"]
 GROUPS: dict[Kind, str] = {
     "space": "tierwise.spaces",
     "encoding": "tierwise.encodings",
@@ -16,6 +16,7 @@ GROUPS: dict[Kind, str] = {
     "strategy": "tierwise.strategies",
     "benchmark": "tierwise.benchmarks",
     "executor": "tierwise.executors",
+    "optimiser": "tierwise.optimisers",
     "tracker": "tierwise.trackers",
 }
 

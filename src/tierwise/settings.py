@@ -17,9 +17,10 @@ from tierwise import registry
 from tierwise.architecture import Architecture, Architectures
 from tierwise.errors import BadSetting, NotAStudy, TierwiseError, WrongStudy
 from tierwise.history import Limit, Prior
-from tierwise.space import Space
+from tierwise.space import LARGEST_LIST, Space
 from tierwise.store import Store
 
+_SAMPLE = 1_000
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # in the text of an object without its own: another one in every process
 
 
@@ -54,9 +55,13 @@ def describe(
 
 
 def _digest(space: Space) -> str:
-    """Number and checksum of the members of a space that lists them: a part of a space is not the whole."""
-    members = space.enumerate().genes
-    return f"{len(members)} of checksum {zlib.crc32(members.tobytes()):08x}"
+    """Number and checksum of the members of a space that lists them: a part of a space is not the whole.
+
+    Of a space too large for a list, the number and the checksum of a sample.
+    """
+    whole = space.size <= LARGEST_LIST
+    members = space.enumerate() if whole else space.sample(_SAMPLE, np.random.default_rng(0))
+    return f"{space.size} of checksum {zlib.crc32(members.genes.tobytes()):08x}"
 
 
 def _as_json(prior: Prior) -> dict[str, Any]:
@@ -120,3 +125,14 @@ def cost(name: str, space: Space, evaluator: object) -> Callable[[Architectures]
 
     column(one)  # a space without cost formulas says so now, not in the middle of a run
     return column
+
+
+def known_costs(space: Space, evaluator: object) -> dict[str, Callable[[Architectures], NDArray[Any]]]:
+    """FLOPs and parameters, where they are known: names that may stand in a rule without being limited."""
+    found: dict[str, Callable[[Architectures], NDArray[Any]]] = {}
+    for name in ("flops", "params"):
+        try:
+            found[name] = cost(name, space, evaluator)
+        except TierwiseError:
+            continue
+    return found

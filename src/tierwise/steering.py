@@ -7,21 +7,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tierwise.architecture import Architecture, Architectures
 from tierwise.errors import BadSetting, UnknownName
+from tierwise.filters import Columns, Filter
+from tierwise.history import LARGEST_SWEEP, History
 from tierwise.space import Space
 
 FIELDS: Mapping[str, tuple[tuple[str, ...], ...]] = {  # kind -> the sets of fields that it may have
-    "narrow": (("choice", "options"),),
+    "narrow": (("choice", "options"), ("rule",)),
     "pin": (("choice", "option"),),
-    "ban": (("choice", "option"), ("architecture",)),
-    "prefer": (("choice", "options"),),
-    "avoid": (("choice", "options"),),
+    "ban": (("choice", "option"), ("architecture",), ("rule",)),
+    "prefer": (("choice", "options"), ("rule",)),
+    "avoid": (("choice", "options"), ("rule",)),
     "evaluate": (("architecture",),),
+    "pause": ((),),
+    "continue": ((),),
     "stop": ((),),
     "retract": (("row",),),
 }
 
+SAMPLE = 20_000  # of a space that is too large to be swept: some of them have to fulfil a rule
 LATEST = 2.5e11  # seconds since the epoch: calendars end with the year 9999
 
 
@@ -53,43 +61,88 @@ def from_file(values: tuple[Any, ...], position: int) -> Steer:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a space: what is left of its options, and rules that its members fulfil, or (kept False) do not."""
+
+    space: Space
+    rules: tuple[tuple[Filter, bool], ...] = ()
+
+    def contains(self, archs: Architectures) -> NDArray[np.bool_]:
+        """(n,) whether each is in it."""
+        inside = self.space.contains(archs)
+        for rule, kept in self.rules:
+            inside &= rule.mask(archs) == kept
+        return inside
+
+    def within(self, history: History) -> History:
+        """The history of a search in this part: rules are limits, which every strategy heeds."""
+        limits, costs = dict(history.limits), dict(history.costs)
+        for rule, kept in self.rules:
+            name = rule.text if kept else f"not ({rule.text})"
+            limits[name], costs[name] = (float(kept), float(kept)), rule.mask
+        return replace(history, space=self.space, limits=limits, costs=costs)
+
+    def count(self, seed: int = 0) -> int:
+        """How many architectures; of a space too large to be swept, and with rules, about how many."""
+        if not self.rules:
+            return self.space.size
+        swept = self.space.size <= LARGEST_SWEEP
+        rows = self.space.enumerate() if swept else self.space.sample(SAMPLE, np.random.default_rng(seed))
+        inside = int(self.contains(rows).sum())
+        return inside if swept else inside * self.space.size // SAMPLE
+
+
+@dataclass(frozen=True)
 class Steering:
     """What the rows come to.
 
-    space: what narrow, pin and ban have left. preferred: the part of it that prefer and avoid point to, None without.
-    banned: canonical keys. queue: (row, architecture) to be evaluated next, the oldest first. stop: the row that ends
-    the search, None without.
+    left: what narrow, pin and ban have left. preferred: the part of it that prefer and avoid point to, None without.
+    banned: canonical keys. queue: (row, architecture) to be evaluated next, the oldest first. pause: the row that holds
+    the search, stop: the row that ends it, None without.
 
-    narrow {choice, options}: only these options. pin {choice, option}: only this one. ban {choice, option}: not this
-    one; ban {architecture}: not this network. prefer and avoid {choice, options}: three of four proposals have, or have
-    not, one of these options. evaluate {architecture}: next, unless it is narrowed away. stop: ask no more.
-    retract {row}: as if that row had never been written.
+    narrow {choice, options}: only these options; {rule}: only what fulfils it, see ``tierwise.filters``. pin {choice,
+    option}: only this one. ban {choice, option}: not this one; {architecture}: not this network; {rule}: nothing that
+    fulfils it. prefer and avoid {choice, options} or {rule}: three of four proposals have, or have not, one of these
+    options, or fulfil it, or do not. evaluate {architecture}: next, unless it is narrowed away. pause: ask for nothing
+    more until continue. stop: ask no more. retract {row}: as if that row had never been written.
     """
 
-    space: Space
-    preferred: Space | None = None
+    left: Part
+    preferred: Part | None = None
     banned: frozenset[int] = frozenset()
     queue: tuple[tuple[int, Architecture], ...] = ()
+    pause: Steer | None = None
     stop: Steer | None = None
 
+    @property
+    def space(self) -> Space:
+        """What is left of the options."""
+        return self.left.space
+
     @classmethod
-    def of(cls, space: Space, rows: Sequence[Steer]) -> Steering:
-        """From the rows in their order. Raises TierwiseError for the first that cannot be obeyed."""
+    def of(cls, space: Space, rows: Sequence[Steer], columns: Callable[[], Columns] = dict) -> Steering:
+        """From the rows in their order. columns: gives those of rules. Raises TierwiseError for the first row that
+        cannot be obeyed.
+        """
         valid = {row.id: row for row in rows}
         for row in rows:
             if row.kind == "retract":
                 _known(row, valid)
                 valid.pop(int(row.what["row"]))
-        steering, soft = cls(space), list[Steer]()
+        steering, soft = cls(Part(space)), list[Steer]()
         for row in valid.values():
             if row.kind in ("prefer", "avoid"):
                 soft.append(row)
+            elif row.kind in ("narrow", "pin"):
+                steering = replace(steering, left=_narrowed(steering.left, row, True, columns))
+            elif row.kind == "ban" and "architecture" not in row.what:
+                steering = replace(steering, left=_narrowed(steering.left, row, False, columns))
             elif row.kind != "retract":
                 steering = _EFFECTS[row.kind](steering, row)
         if soft:
-            preferred = steering.space
+            preferred = steering.left
             for row in soft:
-                preferred = _narrowed(preferred, row, row.kind == "prefer")
+                preferred = _narrowed(preferred, row, row.kind == "prefer", columns)
             steering = replace(steering, preferred=preferred)
         return steering
 
@@ -131,13 +184,7 @@ def _known(row: Steer, valid: Mapping[int, Steer]) -> None:
         raise BadSetting("steering retract: row", number, f"a row that is in force: {allowed}")
 
 
-def _narrow(steering: Steering, row: Steer) -> Steering:
-    return replace(steering, space=_narrowed(steering.space, row, row.kind != "ban"))
-
-
 def _ban(steering: Steering, row: Steer) -> Steering:
-    if "architecture" not in row.what:
-        return _narrow(steering, row)
     arch = Architectures.of([steering.space.parse(row.what["architecture"])], steering.space)
     return replace(steering, banned=steering.banned | set(steering.space.canonical(arch).tolist()))
 
@@ -150,17 +197,38 @@ def _stop(steering: Steering, row: Steer) -> Steering:
     return replace(steering, stop=row)
 
 
+def _pause(steering: Steering, row: Steer) -> Steering:
+    return replace(steering, pause=row)
+
+
+def _continue(steering: Steering, row: Steer) -> Steering:
+    return replace(steering, pause=None)
+
+
 _EFFECTS: Mapping[str, Callable[[Steering, Steer], Steering]] = {
-    "narrow": _narrow,
-    "pin": _narrow,
     "ban": _ban,
     "evaluate": _evaluate,
+    "pause": _pause,
+    "continue": _continue,
     "stop": _stop,
 }
 
 
-def _narrowed(space: Space, row: Steer, keep: bool) -> Space:
-    """The space in which a choice has only, or has not, the options of a row. Raises where nothing is left."""
+def _narrowed(part: Part, row: Steer, keep: bool, columns: Callable[[], Columns]) -> Part:
+    """The part in which a choice has only, or has not, the options of a row; or in which its rule holds, or does not.
+
+    Raises where nothing is left.
+    """
+    if "rule" in row.what:
+        smaller = replace(part, rules=(*part.rules, (Filter(row.what["rule"], part.space, columns()), keep)))
+    else:
+        smaller = replace(part, space=_with_options(part.space, row, keep))
+    if smaller.count() == 0:
+        raise BadSetting(f"steering {row}", "no architecture is left", "what leaves one at least")
+    return smaller
+
+
+def _with_options(space: Space, row: Steer, keep: bool) -> Space:
     path, options = row.what["choice"], row.what.get("options") or [row.what["option"]]
     choice = next((c for c in space.choices if c.path == path), None)
     if choice is None:
@@ -169,10 +237,6 @@ def _narrowed(space: Space, row: Steer, keep: bool) -> Space:
         if option not in choice.options:
             raise UnknownName(f"option of {path}", option, choice.options)
     try:
-        smaller = space.narrow(path, options if keep else [o for o in choice.options if o not in options])
-        empty = smaller.size == 0
+        return space.narrow(path, options if keep else [o for o in choice.options if o not in options])
     except BadSetting as error:
         raise BadSetting(f"steering {row}", "nothing is left", "an option that still is allowed") from error
-    if empty:
-        raise BadSetting(f"steering {row}", "no architecture is left", "what leaves one at least")
-    return smaller

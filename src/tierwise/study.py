@@ -18,6 +18,7 @@ from tierwise.architecture import Architectures
 from tierwise.asking import new_rows, steered_proposals
 from tierwise.columns import Columns
 from tierwise.errors import BadArchitecture, BadSetting, NotAStudy, TierwiseError
+from tierwise.filters import Columns as RuleColumns
 from tierwise.goal import Goal, Reasons, at_least_one
 from tierwise.history import History, Prior, Proposal, Strategy, Trial
 from tierwise.job import Evaluator, Outcome, as_metrics, check_budget, check_evaluator
@@ -25,7 +26,7 @@ from tierwise.lock import driver_lock
 from tierwise.loop import BATCH, Loop, Order, interruptible, room
 from tierwise.pareto import goals_of, non_dominated
 from tierwise.row import Row
-from tierwise.settings import agree, as_limit, cost, describe, stored_prior
+from tierwise.settings import agree, as_limit, cost, describe, known_costs, stored_prior
 from tierwise.space import Space
 from tierwise.steering import Steer, Steering, checked
 from tierwise.store import Store
@@ -124,7 +125,8 @@ class Study:
             columns, steering = self._columns, self.steering()
             rng = np.random.default_rng([self.seed, len(columns), columns.told])
             history = self._history(steering)
-            proposals = [] if steering.stop else steered_proposals(self.strategy, history, steering, n, rng)
+            held = steering.stop or steering.pause
+            proposals = [] if held else steered_proposals(self.strategy, history, steering, n, rng)
             archs, rows = new_rows(history, proposals, columns.told)
             self._store.add(rows)
             columns.add(rows, archs)
@@ -168,7 +170,7 @@ class Study:
         fields = checked(kind, what)
 
         def check(rows: list[Steer]) -> None:
-            steering = Steering.of(self.space, rows)
+            steering = Steering.of(self.space, rows, self._rule_columns)
             if kind == "evaluate":
                 arch = Architectures.of([steering.queue[-1][1]], self.space)
                 if not self._history(steering).fresh(arch)[0]:
@@ -181,9 +183,13 @@ class Study:
         """What all steering rows come to. Raises NotAStudy."""
         rows = self._store.steering()
         try:
-            return Steering.of(self.space, rows)
+            return Steering.of(self.space, rows, self._rule_columns)
         except TierwiseError as error:
             raise NotAStudy(self.path or "study in memory", f"its steering cannot be obeyed ({error})") from error
+
+    def _rule_columns(self) -> RuleColumns:
+        """What may stand in a rule; loaded when somebody writes one."""
+        return {**known_costs(self.space, self.evaluator), **self._costs}
 
     def steers(self) -> list[Steer]:
         """Every steering row, in the order of writing."""
@@ -261,7 +267,8 @@ class Study:
                 if stop := reasons():
                     return stop
                 self.total = trials
-                return self._loop(engine, batch, order, progress, heard).run(reasons)
+                loop = self._loop(engine, batch, order, progress, heard)
+                return loop.run(reasons, lambda: self.steering().pause is not None)
         finally:
             heard.close()
             if mine:
@@ -301,7 +308,7 @@ class Study:
     def _history(self, steering: Steering) -> History:
         columns = self._columns.history(self.seed, self.total, self.limits, self._costs)
         known = columns.known.plus(np.array(sorted(steering.banned), dtype=np.uint64))
-        return replace(columns, space=steering.space, known=known, against=self.against, prior=self.prior)
+        return steering.left.within(replace(columns, known=known, against=self.against, prior=self.prior))
 
     def trials(self) -> list[Trial]:
         """Every trial, in the order of asking."""

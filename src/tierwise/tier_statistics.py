@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Totals = Callable[[Architectures], Ints]  # (n, 2) FLOPs and parameters of the full network
 Cells = Callable[[int, np.random.Generator], Architectures]  # so many random rows, in the space or not
+_MANY_GENES = 200
 UNITS = (1e6, 1e3)  # costs are rounded up to MFLOPs and thousands of parameters before they are binned
 
 
@@ -218,8 +219,11 @@ class TierStatistics:
         """At most `n` different architectures with genes and joint costs distributed like those of one tier.
 
         `pool` times as many rows are drawn gene by gene, then picked with weights that turn their joint cost
-        histogram into the tier's. Fewer than `n` come back only if there are fewer different ones among them.
+        histogram into the tier's. Fewer than `n` come back if there are fewer different ones among them, and in a space
+        of over 200 genes, where every row is long: at most 500 then, of four times as many.
         """
+        if len(space.choices) > _MANY_GENES:
+            n, pool = min(n, 500), min(pool, 4)
         drawn = self._pool(space, n * pool, rng, tier)
         place = _bins(self.edges, totals(drawn))
         there = np.zeros_like(self.costs[tier])

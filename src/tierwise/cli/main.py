@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise.cli import bench, explain, proxies, run, shrink, steer, train
+from tierwise.cli import bench, explain, fade, proxies, run, shrink, steer, train
 from tierwise.errors import BadSetting, TierwiseError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.add_typer(bench.app, name="bench")
 app.command()(run.run)
 app.command()(explain.explain)
+app.command()(fade.fade)
 app.command()(proxies.proxies)
 app.command()(shrink.shrink)
 app.command()(steer.steer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,17 +12,19 @@ import typer
 if TYPE_CHECKING:
     from tierwise.architecture import Architectures
     from tierwise.space import Space
-    from tierwise.steering import Steer, Steering
+    from tierwise.steering import Part, Steer, Steering
     from tierwise.study import Study
 
 BEST = 10  # of these the preview says how many would be outside
 SYNTAX = {
-    "narrow": "CHOICE OPTION...",
+    "narrow": "CHOICE OPTION..., or --rule TEXT",
     "pin": "CHOICE OPTION",
-    "ban": "CHOICE OPTION, or --architecture TEXT",
-    "prefer": "CHOICE OPTION...",
-    "avoid": "CHOICE OPTION...",
+    "ban": "CHOICE OPTION, or --architecture TEXT, or --rule TEXT",
+    "prefer": "CHOICE OPTION..., or --rule TEXT",
+    "avoid": "CHOICE OPTION..., or --rule TEXT",
     "evaluate": "ARCHITECTURE",
+    "pause": "nothing",
+    "continue": "nothing",
     "stop": "nothing",
     "retract": "the number of a row",
 }
@@ -38,12 +41,16 @@ def steer(
         typer.Argument(help="A choice and options of it, an architecture, or the number of a row.", show_default=False),
     ] = None,
     architecture: Annotated[str | None, typer.Option(help="Ban this network, not an option.")] = None,
+    rule: Annotated[
+        str | None,
+        typer.Option(help="Narrow to, ban, prefer or avoid what fulfils it: 'count(none) == 0 and params < 1e6'."),
+    ] = None,
     who: Annotated[str | None, typer.Option(help="Who says so \\[default: your login name]")] = None,
 ) -> None:
     """Steer a search, or show how it was steered.
 
     narrow, pin and ban decide where it may look; prefer and avoid where three of four proposals are from; evaluate what
-    is next; stop ends it; retract takes a row back.
+    is next; pause holds it until continue, stop ends it; retract takes a row back.
 
     [bold]Examples[/bold]
 
@@ -54,6 +61,8 @@ def steer(
       tierwise steer runs/nasbench201-cifar10-auto-0.db ban cell/0-3 none --who anna
 
       tierwise steer runs/nasbench201-cifar10-auto-0.db ban --architecture 3-3-3-1-3-2
+
+      tierwise steer runs/nasbench201-cifar10-auto-0.db prefer --rule "count(nor_conv_3x3) >= 2 and params < 1e6"
 
       tierwise steer runs/nasbench201-cifar10-auto-0.db evaluate 3-3-3-1-3-3
 
@@ -67,7 +76,7 @@ def steer(
         if kind is None:
             lines = _listed(search)
         else:
-            before, fields = search.steering(), _fields(search, kind, words, architecture)
+            before, fields = search.steering(), _fields(search, kind, words, architecture, rule)
             number = search.steer(kind, who=_login() if who is None else who, **fields)
             row = search.steers()[number - 1]
             lines = [f"row {number}{_of(row)}: {_typed(row)}", *_effect(search, before, row)]
@@ -75,14 +84,16 @@ def steer(
         console.plain(line)
 
 
-def _fields(search: Study, kind: str, words: Sequence[str], architecture: str | None) -> dict[str, Any]:
+def _fields(
+    search: Study, kind: str, words: Sequence[str], architecture: str | None, rule: str | None
+) -> dict[str, Any]:
     """The fields of a row, from what was typed. Raises UnknownName, BadSetting."""
     from tierwise.errors import BadSetting, UnknownName
     from tierwise.steering import FIELDS
 
     if kind not in FIELDS:
         raise UnknownName("kind of steering", kind, FIELDS)
-    names = FIELDS[kind][0] if architecture is None else ()
+    names = FIELDS[kind][0] if architecture is None and rule is None else ()
     many = names[-1:] == ("options",)
     numbered = kind != "retract" or all(word.isdecimal() for word in words)
     if not numbered or (len(words) < len(names) if many else len(words) != len(names)):
@@ -92,6 +103,7 @@ def _fields(search: Study, kind: str, words: Sequence[str], architecture: str | 
         fields["options"] = list(words[1:])
     if kind == "retract" and architecture is None:
         fields["row"] = int(words[0])
+    fields["rule"] = rule
     text = fields.get("architecture", architecture)
     if text is not None:
         fields["architecture"] = _whole_text(text, search.space)
@@ -119,8 +131,9 @@ def _of(row: Steer) -> str:
 
 def _typed(row: Steer) -> str:
     """A row as it would be typed."""
-    if row.kind == "ban" and "architecture" in row.what:
-        return f"ban --architecture {row.what['architecture']}"
+    for name in ("architecture", "rule"):
+        if name in row.what and row.kind != "evaluate":
+            return f"{row.kind} --{name} {shlex.quote(row.what[name])}"
     values = (value if isinstance(value, list) else [str(value)] for value in row.what.values())
     return " ".join([row.kind, *(word for words in values for word in words)])
 
@@ -133,17 +146,20 @@ def _effect(search: Study, before: Steering, row: Steer) -> list[str]:
     after, size = search.steering(), search.space.size
     if row.kind == "stop":
         return ["nothing more is asked for; what runs is finished"]
+    if row.kind in ("pause", "continue"):
+        held = "nothing more is asked for until continue; what runs is finished"
+        return [held if row.kind == "pause" else "the search goes on"]
     if row.kind == "evaluate":
         return ["next, before anything that the strategy proposes"]
     if row.kind in ("prefer", "avoid") and after.preferred is not None:
-        part = f"three of four proposals come from {after.preferred.size:,} of {size:,} architectures"
+        part = f"three of four proposals come from {after.preferred.count():,} of {size:,} architectures"
         return [part + _best_outside(search, after.preferred, after)]
     lines: list[str] = []
     if row.kind == "retract":
         back = search.steers()[row.what["row"] - 1]
         lines.append(f"as if row {back.id}{_of(back)} had never been written: {_typed(back)}")
     left = f"{_left(after):,} of {size:,} architectures remain, {_left(before):,} before"
-    return [*lines, left + _best_outside(search, after.space, after)]
+    return [*lines, left + _best_outside(search, after.left, after)]
 
 
 def _left(steering: Steering) -> int:
@@ -154,8 +170,9 @@ def _left(steering: Steering) -> int:
 
     space = steering.space
     if not steering.banned or space.size > LARGEST_SWEEP:
-        return space.size
-    return space.size - int(np.isin(space.canonical(space.enumerate()), _keys(steering)).sum())
+        return steering.left.count()
+    every = space.enumerate()
+    return int((steering.left.contains(every) & ~np.isin(space.canonical(every), _keys(steering))).sum())
 
 
 def _keys(steering: Steering) -> Any:
@@ -164,14 +181,14 @@ def _keys(steering: Steering) -> Any:
     return np.array(sorted(steering.banned), dtype=np.uint64)
 
 
-def _best_outside(search: Study, space: Space, steering: Steering) -> str:
-    """Of the best so far, how many are outside of a space or banned."""
+def _best_outside(search: Study, part: Part, steering: Steering) -> str:
+    """Of the best so far, how many are outside of a part of the space or banned."""
     import numpy as np
 
     best: Architectures = search.history().best(BEST).archs
     if not len(best):
         return ""
-    outside = ~space.contains(best) | np.isin(space.canonical(best), _keys(steering))
+    outside = ~part.contains(best) | np.isin(part.space.canonical(best), _keys(steering))
     return f"; {int(outside.sum())} of the best {len(best)} so far are outside"
 
 
@@ -201,7 +218,9 @@ def _listed(search: Study) -> list[str]:
         lines.append(f"{row.id:>3}  {when}  {row.who:{width}}  after {row.after:,} results  {_typed(row)}{state}")
     lines.append(f"{_left(steering):,} of {search.space.size:,} architectures remain")
     if steering.preferred is not None:
-        lines[-1] += f"; three of four proposals come from {steering.preferred.size:,} of them"
+        lines[-1] += f"; three of four proposals come from {steering.preferred.count():,} of them"
+    if steering.pause is not None:
+        lines.append(f"the search is held by row {steering.pause.id}")
     if steering.stop is not None:
         lines.append(f"the search is stopped by row {steering.stop.id}")
     return lines

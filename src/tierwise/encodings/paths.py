@@ -43,7 +43,7 @@ class LivePaths(Encoding):
       weightless ``shared`` operations, because one and the same network may hold one or several of them.
 
     So networks that are equal by the rules of ``Edges.canonical`` have equal rows.
-    Raises BadSetting where a batch has more than 4,096 different paths.
+    Raises BadSetting where one architecture has more than 4,096 different paths.
 
     From: White et al., "BANANAS: Bayesian Optimization with Neural Architectures for Neural Architecture
     Search" (2021), which has one column a path. Leaving out identities and counting parts of words is ours.
@@ -85,6 +85,15 @@ def _columns(rows: Architectures) -> NDArray[np.float32]:
     letter = np.array([0, *(names.index(op) + 1 if op in names else 0 for op in graphs.ops)], dtype=np.int16)
     hops = np.ascontiguousarray(np.moveaxis(type_codes(graphs), 0, 2))  # (v, v, n)
     paths = _paths(np.asarray((hops > 0).any(2)))
+    if not paths:
+        wired = np.packbits((hops > 0).reshape(-1, len(rows)), axis=0).T
+        kinds, kind = np.unique(wired, axis=0, return_inverse=True)
+        if len(kinds) < 2:
+            allowed = f"at most {_MOST_PATHS} where they are counted"
+            raise BadSetting("paths through a cell", f"over {_MOST_PATHS}", allowed)
+        alike = np.argsort(kind.ravel(), kind="stable")  # rows that are wired differently have many paths between them
+        parts = np.split(alike, np.cumsum(np.bincount(kind.ravel()))[:-1])
+        return np.concatenate([_columns(rows[part]) for part in parts])[np.argsort(alike, kind="stable")]
     most = _RUNS // (len(paths) * len(hops)) + 1
     if len(rows) > most:
         return np.concatenate([_columns(rows[start : start + most]) for start in range(0, len(rows), most)])
@@ -97,7 +106,10 @@ def _columns(rows: Architectures) -> NDArray[np.float32]:
 
 
 def _paths(hop: Bools) -> list[tuple[int, ...]]:
-    """Every way from the first node to the last over the hops (v, v) that any row has; at least the direct one."""
+    """Every way from the first node to the last over the hops (v, v) that any row has; at least the direct one.
+
+    None at all where there are more than can be counted.
+    """
     last = len(hop) - 1
     found: list[tuple[int, ...]] = []
     begun: list[tuple[int, ...]] = [(0,)]
@@ -106,9 +118,7 @@ def _paths(hop: Bools) -> list[tuple[int, ...]]:
         for node in np.flatnonzero(hop[path[-1]]).tolist():
             (found if node == last else begun).append((*path, node))
         if len(found) + len(begun) > _MOST_PATHS:
-            raise BadSetting(
-                "paths through a cell", f"over {_MOST_PATHS}", f"at most {_MOST_PATHS} where they are counted"
-            )
+            return []
     return found or [(0, last)]
 
 

@@ -14,7 +14,7 @@ from tierwise.encoding import Encoding, batch
 from tierwise.errors import BadSetting
 from tierwise.space import Space, mix
 
-_ROWS = 8_192  # whose graphs are looked at together
+_ROWS, _TERMS = 8_192, 2**21  # looked at together: graphs, and what may lie on their edges and nodes
 _PLACES = ("", "input", "sum")  # what does nothing; the output, as the last term, stands for the whole cell
 _INPUT = 1  # label of the cell's input
 
@@ -58,7 +58,9 @@ class WeisfeilerLehman(Encoding):
         rows = batch(archs)
         if self.columns < 1 or self.depth < 0:
             raise BadSetting("columns and depth", (self.columns, self.depth), "at least 1 and at least 0")
-        return np.concatenate([self._columns(part) for part in rows.chunks(_ROWS)])
+        nodes = rows.space.graphs(rows[:0]).node_op.shape[1]
+        step = min(_ROWS, max(1, _TERMS // (nodes * (nodes + 1) // 2)))
+        return np.concatenate([self._columns(part) for part in rows.chunks(step)])
 
     def feature_names(self, space: Space) -> list[str]:
         """Hashes say little: the number of the column in each half."""

@@ -111,7 +111,8 @@ def load(data: Data, validation: float | Data, test: Data | None, classes: int, 
     if len(seen := train.y.unique()) < 2:
         raise BadSetting("data", f"labels of class {int(seen[0])} alone", "two classes or more to tell apart")
     axes = (0, *range(2, train.x.dim()))
-    mean, deviation = train.x.mean(axes, keepdim=True), train.x.std(axes, keepdim=True).clamp_min(1e-6)
+    mean, deviation = train.x.mean(axes, keepdim=True), train.x.std(axes, keepdim=True)
+    deviation = torch.where(deviation > 1e-6, deviation, 1.0)  # what never changes in training must not blow up later
 
     def scaled(part: Part | None) -> Part | None:
         return Arrays((part.x - mean) / deviation, part.y) if isinstance(part, Arrays) else part

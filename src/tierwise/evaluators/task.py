@@ -44,6 +44,16 @@ def load(
     Raises BadSetting, UnknownName.
     """
     chosen = space if isinstance(space, Space) else load_space(space)
+    parts, highest = _parts(data)
+    if (count := classes or highest) is None:
+        raise BadSetting("classes", None, f"how many classes there are, where {data} is code")
+    task = made(chosen, parts.pop("data"), count, training, **parts)
+    task.name = f"train:{Path(data.partition('.py:')[0]).stem}"
+    return task
+
+
+def made(space: Space, data: Data, classes: int, training: Mapping[str, Any] | None = None, **parts: Data) -> Task:
+    """The networks of a space, trained on data at hand, with settings as `load` has them. parts: validation, test."""
     given = dict(training or {})
     for name in given:
         if name not in (*RECIPE, *SETTINGS):
@@ -51,11 +61,8 @@ def load(
     if "augment" in given:
         given["augment"] = tuple(str(given["augment"]).split(","))
     recipe = Recipe(**{name: given.pop(name) for name in RECIPE if name in given})
-    parts, highest = _parts(data)
-    if (count := classes or highest) is None:
-        raise BadSetting("classes", None, f"how many classes there are, where {data} is code")
-    task = Task(parts.pop("data"), count, **{**parts, **given}, recipe=recipe, space=chosen)
-    task.name = f"train:{Path(data.partition('.py:')[0]).stem}"
+    task = Task(data, classes, **{**parts, **given}, recipe=recipe, space=space)
+    task.name = "train"
     return task
 
 

@@ -47,8 +47,10 @@ EXAMPLES = (
     "max_pool_3x3, avg_pool_3x3, linear"
 )
 _KIND = {name: kind for kind, names in SYNONYMS.items() for name in names}
-_CONVOLUTION: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d}
-_NORM: dict[int, type[nn.Module]] = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
+_CONVOLUTION: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_NORM: dict[int, type[nn.Module]] = {
+    0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d,
+}  # fmt: skip
 _MAX: dict[int, type[nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
 _MEAN: dict[int, type[nn.Module]] = {1: nn.AvgPool1d, 2: nn.AvgPool2d}
 _WITHOUT_PLACES = ("zero", "identity", "linear")  # that act on vectors too
@@ -58,9 +60,10 @@ _WITHOUT_PLACES = ("zero", "identity", "linear")  # that act on vectors too
 class Place:
     """Where an operation stands.
 
-    entering, leaving: channels. stride: by which it shrinks its input. dims: 2 for images (n, c, h, w), 1 for signals
-    (n, c, length), 0 for vectors (n, c). kernel, expansion: where the name does not say, 0 for the default.
-    activation: a name of ACTIVATIONS. before: whether it comes before a layer, as inside cells, or behind it.
+    entering, leaving: channels. stride: by which it shrinks its input. dims: 3 for volumes (n, c, d, h, w), of
+    convolutions alone, 2 for images (n, c, h, w), 1 for signals (n, c, length), 0 for vectors (n, c). kernel,
+    expansion: where the name does not say, 0 for the default. activation: a name of ACTIVATIONS. before: whether it
+    comes before a layer, as inside cells, or behind it.
     """
 
     entering: int

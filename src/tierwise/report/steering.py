@@ -10,6 +10,12 @@ from tierwise.report.facts import Facts
 from tierwise.report.template import Html, join, section, tag
 from tierwise.steering import Steer, retracted
 
+_RULES = {
+    "narrow": "look only where {rule}",
+    "ban": "nothing where {rule}",
+    "prefer": "three of four proposals where {rule}",
+    "avoid": "three of four proposals where not {rule}",
+}
 _WORDS = {
     "narrow": "look only where {choice} is {options}",
     "pin": "{choice} is {option} from now on",
@@ -17,6 +23,8 @@ _WORDS = {
     "prefer": "three of four proposals with {options} as {choice}",
     "avoid": "three of four proposals without {options} as {choice}",
     "evaluate": "evaluate {architecture} next",
+    "pause": "hold",
+    "continue": "go on",
     "stop": "stop",
     "retract": "row {row} is taken back",
 }
@@ -29,7 +37,7 @@ def steering(facts: Facts) -> Html | str:
         return ""
     taken_back = retracted(rows)
     lines = [_line(row, taken_back.get(row.id)) for row in rows]
-    left = facts.study.steering().space.size
+    left = facts.study.steering().left.count()
     note = f"Left at the end: {left:,} of {facts.study.space.size:,} architectures, networks banned one by one aside."
     return section("How it was steered", tag("div", tag("ol", join(lines)), "sheet"), tag("p", note, "note"))
 
@@ -43,7 +51,7 @@ def wanted_by(facts: Facts, why: Mapping[str, Any]) -> str:
 def _line(row: Steer, taken_back: int | None) -> Html:
     values = {k: v if isinstance(v, str | int) else " or ".join(v) for k, v in row.what.items()}
     words = "never " + str(values["architecture"]) if row.kind == "ban" and "architecture" in values else None
-    what = words or _WORDS[row.kind].format(**values)
+    what = words or (_RULES if "rule" in values else _WORDS)[row.kind].format(**values)
     when, who = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.time)), row.who or "somebody"
     back = f" (taken back by row {taken_back})" if taken_back else ""
     return tag("li", join([tag("b", f"After {row.after:,} evaluations"), f"{when}, {who}: {what}{back}"]))

@@ -149,6 +149,39 @@ class Sizes(_Layered):
     stages: Annotated[list[SizesStage], Field(min_length=1)]
 
 
+class StagesStage(_Table):
+    """What may stand in one stage."""
+
+    channels: Count
+    widths: list[Count] = []
+    ops: Annotated[list[str], Field(min_length=1)] = ["conv3x3"]
+    activations: Annotated[list[str], Field(min_length=1)] = ["relu"]
+    stride: Count = 1
+    repeat: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class Stages(_Declared):
+    """Stages of DAGs."""
+
+    vertices: Annotated[int, Field(ge=1, le=6)]
+    stages: Annotated[list[StagesStage], Field(min_length=1)]
+    normed: bool = True
+    shape: InputShape | None = None
+
+
+class Grammar(_Declared):
+    """Productions of terms."""
+
+    start: Annotated[str, Field(min_length=1)]
+    productions: Annotated[dict[str, str | list[str]], Field(min_length=1)]
+    shared: list[str] = []
+    depth: Annotated[int, Field(ge=1, le=30)] | None = None
+    topologies: dict[str, list[Annotated[list[int], Field(min_length=2, max_length=2)]]] = {}
+    channels: Count = 16
+    halving: list[str] = ["res_block"]
+    shape: InputShape | None = None
+
+
 class Part(_Table):
     """A part of another space."""
 
@@ -159,7 +192,9 @@ class Part(_Table):
     members: str | None = None
 
 
-KINDS: dict[str, type[_Table]] = {"edges": Edges, "nodes": Nodes, "chain": Chain, "sizes": Sizes, "part": Part}
+KINDS: dict[str, type[_Table]] = {
+    "edges": Edges, "nodes": Nodes, "chain": Chain, "sizes": Sizes, "stages": Stages, "grammar": Grammar, "part": Part,
+}  # fmt: skip
 
 
 def keys_at(model: type[BaseModel], where: list[str]) -> list[str]:

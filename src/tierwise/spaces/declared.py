@@ -17,17 +17,20 @@ from tierwise.spaces.building import Operations
 from tierwise.spaces.chain import Chain, ChainNetwork, Layer
 from tierwise.spaces.edges import Edges
 from tierwise.spaces.formulas import FREE, Cost
+from tierwise.spaces.grammar import Grammar
 from tierwise.spaces.marked import program_in, space_of
 from tierwise.spaces.network import Network, Stage
 from tierwise.spaces.nodes import Nodes
 from tierwise.spaces.sizes import Sizes, SizeStage
+from tierwise.spaces.stage import StageOptions
+from tierwise.spaces.stages import Stages
 
 
 def load_space(source: str | Path | Mapping[str, Any], operations: Operations | None = None) -> Space:
     """The space that a TOML file, or an equal dict, declares; or of a Python file and a name, ``"my_module.py:Net"``.
 
-    ``kind`` is "edges", "nodes", "chain" or "sizes"; the other keys are the arguments of `Edges`, `Nodes`, `Chain`
-    or `Sizes`, in short::
+    ``kind`` is "edges", "nodes", "chain", "sizes", "stages" or "grammar"; the other keys are the arguments of `Edges`,
+    `Nodes`, `Chain`, `Sizes`, `Stages` or `Grammar`, in short::
 
         kind = "edges"                          # name = "..." may be given; by default that of the file
         nodes = 4
@@ -44,7 +47,8 @@ def load_space(source: str | Path | Mapping[str, Any], operations: Operations | 
         size = 32
 
     A chain has ``[[layers]]``: every list in it is a choice (``kernel = [3, 5]``), ``channels`` and ``size`` may be
-    fixed numbers, ``repeat = 3`` makes three of it. Sizes have ``stages = [{widths = [8, 16], depths = [1, 2]}]``.
+    fixed numbers, ``repeat = 3`` makes three of it. Sizes have ``stages = [{widths = [8, 16], depths = [1, 2]}]``;
+    stages of DAGs ``stages = [{channels = 16, widths = [4, 16], ops = ["conv3x3"], activations = ["relu"]}]``.
     The kind "part" is what ``save_space`` writes: options, or members, that are left of another space.
 
     Networks are built, and costs counted where there are no formulas, from the names of operations: the vocabulary of
@@ -239,4 +243,23 @@ def _sizes(name: str, declared: declaration.Sizes, operations: Operations) -> Sp
     return Sizes(name, stages, network=_chain_network(declared, operations))
 
 
-_MAKERS: dict[str, Any] = {"edges": _edges, "nodes": _nodes, "chain": _chain, "sizes": _sizes}
+def _stages(name: str, declared: declaration.Stages, operations: Operations) -> Space:
+    stages = [
+        StageOptions(s.channels, s.widths, s.ops, s.activations, s.stride)
+        for s in declared.stages
+        for _ in range(s.repeat)
+    ]
+    shape = _shape(declared.shape)
+    return Stages(name, declared.vertices, stages, normed=declared.normed, operations=operations, shape=shape)
+
+
+def _grammar(name: str, declared: declaration.Grammar, operations: Operations) -> Space:
+    given = declared.model_dump(exclude={"kind", "name", "start", "productions", "shape"})
+    given["topologies"] = {each: [(i, j) for i, j in edges] for each, edges in declared.topologies.items()}
+    shape = _shape(declared.shape)
+    return Grammar(name, declared.start, declared.productions, operations=operations, shape=shape, **given)
+
+
+_MAKERS: dict[str, Any] = {
+    "edges": _edges, "nodes": _nodes, "chain": _chain, "sizes": _sizes, "stages": _stages, "grammar": _grammar,
+}  # fmt: skip

@@ -29,7 +29,8 @@ Floats = NDArray[np.floating[Any]]
 class Bananas:
     """Random labels first, then the candidates of the highest acquisition under a predictor that knows how sure it is.
 
-    predictor: a registered predictor with standard deviations (any for "mean").
+    predictor: a registered predictor with standard deviations (any for "mean"). encoding: what it reads, such as "wl"
+    for Weisfeiler-Lehman counts; "" for the predictor's own.
     acquisition: "its", independent Thompson sampling: one draw from the prediction of each candidate; "ei", expected
     improvement; "ucb", score plus half a standard deviation; "mean", the score.
     first: random labels before the first round. parents, candidates: where the space is too large to be ranked as a
@@ -41,6 +42,7 @@ class Bananas:
     """
 
     predictor: str = "gp"
+    encoding: str = ""
     acquisition: Literal["its", "ei", "ucb", "mean"] = "its"
     first: int = 10
     parents: int = 10
@@ -66,7 +68,7 @@ class Bananas:
         if not len(candidates):
             return random_proposals("bananas", history, n, rng)
         labelled = done.archs
-        predictor = fitted(self.predictor, history.seed, Labels(labelled, done.y))
+        predictor = fitted(self.predictor, history.seed, Labels(labelled, done.y), self.encoding)
         score, std = score_and_std(predictor, candidates)
         incumbent = float(score_and_std(predictor, labelled)[0].max())
         value = acquisition(self.acquisition, score, std, incumbent, rng)

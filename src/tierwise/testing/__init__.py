@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tierwise.testing.encoding import check_encoding
     from tierwise.testing.evaluator import check_evaluator
     from tierwise.testing.executor import check_executor
+    from tierwise.testing.optimiser import check_optimiser
     from tierwise.testing.predictor import check_predictor
     from tierwise.testing.space import check_space
     from tierwise.testing.strategy import check_strategy
@@ -27,6 +28,7 @@ _HOME = {
     "check_encoding": "encoding",
     "check_evaluator": "evaluator",
     "check_executor": "executor",
+    "check_optimiser": "optimiser",
     "check_predictor": "predictor",
     "check_space": "space",
     "check_strategy": "strategy",
@@ -36,6 +38,7 @@ __all__ = [
     "check_encoding",
     "check_evaluator",
     "check_executor",
+    "check_optimiser",
     "check_predictor",
     "check_space",
     "check_strategy",

@@ -13,6 +13,7 @@ from tierwise.space import Space
 from tierwise.testing import space_moves, space_narrowing
 from tierwise.testing.space_case import SpaceCase, rng
 from tierwise.testing.suite import (
+    MANY,
     expect,
     expect_bounded_row_cost,
     expect_equal,
@@ -21,6 +22,8 @@ from tierwise.testing.suite import (
     halved,
     run_checks,
 )
+
+MOST_GENES = 2_000_000  # of the rows whose costs are measured
 
 
 def check_space(space: Space, *, expected_failures: Collection[str] = ()) -> None:
@@ -152,9 +155,10 @@ def rows_cost_no_python(case: SpaceCase) -> None:
     }
     if space.size <= 20_000:
         work |= {"index": space.index}
-    archs = Architectures(space, np.resize(case.some.genes, (10_000, case.some.shape[1])))
+    many = min(MANY, max(1_000, MOST_GENES // len(space.choices)))
+    archs = Architectures(space, np.resize(case.some.genes, (many, case.some.shape[1])))
     for what, call in work.items():
-        expect_bounded_row_cost(what, lambda n, call=call: lambda: call(archs[:n]))
+        expect_bounded_row_cost(what, lambda n, call=call: lambda: call(archs[:n]), many)
 
 
 CHECKS = (

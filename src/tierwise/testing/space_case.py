@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from tierwise.architecture import Architectures
-from tierwise.space import Space
-from tierwise.testing.suite import expect
+from tierwise.space import LARGEST_LIST, Space
+from tierwise.testing.suite import expect, narrowed_to
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,16 @@ class SpaceCase:
 
     space: Space
     some: Architectures
+
+    @functools.cached_property
+    def small(self) -> Space:
+        """The space itself, or a part of it that is quickly listed."""
+        return narrowed_to(self.space, 20_000)
+
+    @property
+    def listed(self) -> Space:
+        """The space itself, or a part of it that can be listed at all."""
+        return self.space if self.space.size <= LARGEST_LIST else self.small
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -7,14 +7,11 @@ are listed, a move gives the member that is the same network, whose genes may al
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tierwise.architecture import Architecture, Architectures
+from tierwise.architecture import Architecture
 from tierwise.space import Space
 from tierwise.testing.space_case import SpaceCase, expect_inside, rng
 from tierwise.testing.suite import expect, expect_equal, expect_rows
-
-Rows = NDArray[np.int64]
 
 
 def sample_stays_inside(case: SpaceCase) -> None:
@@ -26,7 +23,7 @@ def sample_stays_inside(case: SpaceCase) -> None:
 
 def sample_reaches_every_option(case: SpaceCase) -> None:
     if not case.space.free:
-        _expect_a_uniform_sample(case.space)
+        _expect_a_uniform_sample(case.listed)
         return
     width = case.space.allowed.shape[1]
     drawn = case.space.sample(40 * width, rng(2)).genes  # an option is missed by chance once in e**40 runs
@@ -59,15 +56,22 @@ def mutate_changes_that_many_genes(case: SpaceCase) -> None:
 
 
 def _expect_mutants_among_the_neighbours(case: SpaceCase) -> None:
+    """Where members have one-step changes (`moves`); elsewhere, as in grammars, a mutant is just another member."""
     parents, before = case.some[:12], case.some.genes.copy()
     around, rows = case.space.neighbours(parents)
     child = case.space.mutate(parents, rng(1))
     expect_inside("mutate", case.space, child)
     expect_inside("mutate(genes=3)", case.space, case.space.mutate(parents, rng(1), genes=3))
     for row in range(len(parents)):
-        near = around[rows == row]
-        near = near if len(near) else parents[row : row + 1]
-        expect(child[row : row + 1].isin(near).all(), f"mutate: expected a neighbour of {parents[row]}")
+        near, mutant = around[rows == row], child[row : row + 1]
+        if not len(near):
+            expect(
+                mutant.isin(parents[row : row + 1]).all(), f"mutate: expected {parents[row]}, which is alone, to stay"
+            )
+        elif hasattr(case.space, "moves"):
+            expect(mutant.isin(near).all(), f"mutate: expected a neighbour of {parents[row]}")
+        else:
+            expect(not mutant.isin(parents[row : row + 1]).any(), f"mutate: expected another one than {parents[row]}")
     expect_rows("the parents after mutate", case.some.genes, before)
 
 
@@ -84,11 +88,11 @@ def cross_takes_genes_of_the_parents(case: SpaceCase) -> None:
 
 
 def neighbours_are_all_one_gene_moves(case: SpaceCase) -> None:
+    if not case.space.free:
+        _expect_each_neighbour_once(case.listed)
+        return
     parents = case.some[:6]
     children, rows = case.space.neighbours(parents)
-    if not case.space.free:
-        _expect_each_neighbour_once(case.space, parents, children, rows)
-        return
     seen = sorted((int(row), tuple(genes)) for row, genes in zip(rows, children.genes.tolist(), strict=True))
     expected: list[tuple[int, tuple[int, ...]]] = []
     for row, arch in enumerate(parents):
@@ -102,7 +106,9 @@ def neighbours_are_all_one_gene_moves(case: SpaceCase) -> None:
         expect_equal("neighbour (parent row, genes)", a, b)
 
 
-def _expect_each_neighbour_once(space: Space, parents: Architectures, children: Architectures, rows: Rows) -> None:
+def _expect_each_neighbour_once(space: Space) -> None:
+    parents = space.sample(6, rng(9))
+    children, rows = space.neighbours(parents)
     expect_inside("neighbours", space, children)
     at = space.index(children)
     pairs = list(zip(rows.tolist(), at.tolist(), strict=True))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tierwise.architecture import Architectures
+from tierwise.filters import counted, quoted
 from tierwise.history import Proposal, Trial
 from tierwise.space import Space
 from tierwise.study import Study
@@ -34,6 +35,7 @@ def steering_is_obeyed(case: StrategyCase) -> None:
         _expect_some_inside(study, half, "prefer", choice=path, options=options)
         others = [o for o in others if o not in options]
         _expect_some_inside(study, case.space.narrow(path, others), "avoid", choice=path, options=options)
+        _a_rule_is_obeyed(study, options[-1])
         _a_banned_architecture_is_not_proposed(case, study)
         _what_a_person_wants_comes_first(study)
         row = study.steer("stop")
@@ -41,6 +43,17 @@ def steering_is_obeyed(case: StrategyCase) -> None:
         study.steer("retract", row=row)
         expect(study.ask(FEW), "ask after stop was retracted: expected trials, seen none")
         expect_equal("what may be proposed when every row is retracted", study.steering().space, case.space)
+
+
+def _a_rule_is_obeyed(study: Study, option: str) -> None:
+    """Every new trial fulfils the rule, where anything new does."""
+    rule = f"count({quoted(option)}) >= 1"
+    row = study.steer("narrow", rule=rule)
+    trials = study.ask(FEW)
+    if trials:
+        counts = counted(_archs(study, trials), option)
+        expect((counts >= 1).all(), f"trials under narrow {rule}: expected all to fulfil it, seen {counts.tolist()}")
+    study.steer("retract", row=row)
 
 
 def _allowed(space: Space, gene: int) -> list[str]:

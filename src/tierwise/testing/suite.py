@@ -154,24 +154,24 @@ def _global_random_state() -> list[object]:
     return states
 
 
-def expect_bounded_row_cost(what: str, work: Callable[[int], Callable[[], object]]) -> None:
+def expect_bounded_row_cost(what: str, work: Callable[[int], Callable[[], object]], many: int = MANY) -> None:
     """`work(n)` prepares a call on `n` rows: no Python steps a row, no time that grows faster than the rows.
 
     Steps are counted, not timed, so that a loop is found on a busy machine as well, and nothing else is.
     """
-    few, many = work(FEW), work(MANY)
-    for call in (few, many):
+    small, large = work(FEW), work(many)
+    for call in (small, large):
         call()  # fills whatever the plugin remembers
-    more = (_python_steps(many) - _python_steps(few)) / (MANY - FEW)
+    more = (_python_steps(large) - _python_steps(small)) / (many - FEW)
     expect(
         more <= STEPS_A_ROW,
         f"{what}: expected array operations, seen {more:.1f} Python steps for each row: a loop over rows?",
     )
-    small, large = _seconds(few) / FEW, _seconds(many) / MANY
+    of_few, of_many = _seconds(small) / FEW, _seconds(large) / many
     expect(
-        large <= SLOWER * small,
-        f"{what}: expected a row of {MANY:,} to cost about as much as one of {FEW}, "
-        f"seen {large * 1e6:.1f} and {small * 1e6:.1f} µs",
+        of_many <= SLOWER * of_few,
+        f"{what}: expected a row of {many:,} to cost about as much as one of {FEW}, "
+        f"seen {of_many * 1e6:.1f} and {of_few * 1e6:.1f} µs",
     )
 
 

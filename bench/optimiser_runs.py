@@ -1,0 +1,130 @@
+"""What the scripts on optimisers share: data, supernets, networks trained alone, and rows that are computed once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from stopwatch import HERE
+from torch import Tensor
+
+from tierwise.evaluators.dataset import Splits, load
+from tierwise.evaluators.fit import seeded
+from tierwise.evaluators.recipe import Recipe
+from tierwise.harness.report import put_section
+from tierwise.harness.run import environment
+from tierwise.spaces.network import Network, Stage
+from tierwise.supernets.search import Batch, Learner, SupernetFit, search
+from tierwise.supernets.supernet import Supernet
+
+CLASSES, EPOCHS = 10, 24
+NETWORK = Network(stages=(Stage(1, 8), Stage(1, 16)))
+RECIPE = Recipe(rate=0.05, weight_decay=3e-4)
+PAGE = HERE.parent / "docs" / "optimisers.md"
+
+
+def digits() -> Splits:
+    """Handwritten digits of 8 x 8: 1,000 to learn from, 300 to weigh by, 497 to report."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    images, labels = x[order].reshape(-1, 1, 8, 8).astype(np.float32), y[order]
+    parts = [(images[rows], labels[rows]) for rows in (slice(0, 1000), slice(1000, 1300), slice(1300, None))]
+    return load(parts[0], parts[1], parts[2], CLASSES)
+
+
+def mnist1d() -> Splits:
+    """Signals of MNIST-1D: 1,500 to learn from, 500 to weigh by, 1,000 to report."""
+    from tierwise.benchmarks.mnist1d_cells import signals
+
+    x, y = signals()
+    parts = [(x[rows, None], y[rows]) for rows in (slice(0, 1500), slice(1500, 2000), slice(2000, 3000))]
+    return load(parts[0], parts[1], parts[2], CLASSES)
+
+
+DATA: dict[str, Callable[[], Splits]] = {"digits": digits, "mnist1d": mnist1d}
+
+
+def drawn(seed: int, make: Callable[[], Supernet]) -> Supernet:
+    """A supernet with the first weights of this seed."""
+    with seeded(seed):
+        return make()
+
+
+@dataclass(frozen=True)
+class Alone:
+    """An optimiser that leaves the weights of candidates, one vector a choice, as they are: a network trained alone."""
+
+    weights: Sequence[Tensor]
+
+    def begin(self, fit: SupernetFit, seed: int) -> Learner:
+        """Nothing is drawn."""
+        weights = list(self.weights)
+
+        class Fixed(Learner):
+            def step(self, train: Batch, validation: Batch) -> float:
+                return self.fit.step(self.fit.loss(self.supernet.everywhere(weights), train))
+
+            def weights(self) -> list[Tensor]:
+                return weights
+
+        return Fixed(fit)
+
+
+def trained(make: Callable[[], Supernet], weights: Sequence[Tensor], data: Splits, seed: int, epochs: int) -> float:
+    """Test accuracy of the network of these weights, one vector a choice, trained anew."""
+    net = drawn(seed, make)
+    search(net, data, Alone(weights), epochs=epochs, seed=seed, recipe=RECIPE)
+    return accuracy(net, net.everywhere(weights), data.test)
+
+
+@torch.no_grad()
+def accuracy(net: Supernet, weights: Sequence[Tensor], part: Any) -> float:
+    """In percent; batch norms take the statistics of these data: those of a mixture are of no use to a part of it."""
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    right = (net.train()(part.x, weights).argmax(1) == part.y).float().mean()
+    net.load_state_dict(state)
+    return 100 * float(right)
+
+
+def one_hot(net: Supernet, genes: Sequence[int]) -> list[Tensor]:
+    """One vector a choice."""
+    return [torch.eye(len(choice.options))[gene] for choice, gene in zip(net.choices, genes, strict=True)]
+
+
+class Rows:
+    """Results by key, each a line of ``results/NAME.jsonl``; what is there is not computed again."""
+
+    def __init__(self, name: str):
+        self.file, self.name, self.known = HERE / "results" / f"{name}.jsonl", name, dict[str, Any]()
+        for line in self.file.read_text().splitlines() if self.file.exists() else ():
+            row = json.loads(line)
+            self.known[row["key"]] = row["value"]
+
+    def of(self, *key: object, make: Callable[[], Any]) -> Any:
+        """The value of this key, computed if it is not there."""
+        name = json.dumps(key)
+        if name not in self.known:
+            started = time.process_time()
+            value = {**make(), "cpu_seconds": round(time.process_time() - started, 1)}
+            with self.file.open("a") as file:
+                file.write(json.dumps({"key": name, "value": value}) + "\n")
+            self.known[name] = value
+            print(f"{value['cpu_seconds']:8.1f} s  {name}", flush=True)
+        return self.known[name]
+
+    def publish(self, text: str) -> None:
+        """All of them with the environment to ``results/NAME.json``, the section to the page of the optimisers."""
+        part = Path(f"{self.file.with_suffix('.json')}.part")
+        content = {"benchmark": self.name, "environment": environment(HERE), "rows": self.known}
+        part.write_text(json.dumps(content, indent=1) + "\n")
+        part.replace(self.file.with_suffix(".json"))
+        PAGE.write_text(put_section(PAGE.read_text(), self.name, text))
+        print(text)

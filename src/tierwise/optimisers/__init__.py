@@ -1,0 +1,1 @@
+"""Optimisers of the weights of candidates in a supernet, one file each."""

@@ -1,0 +1,1 @@
+"""Networks whose choices are open: every candidate is there, with its own weights."""

@@ -1,0 +1,1 @@
+"""Tasks whose data are made here: pairs of views with known disparities, lines of rendered text."""
