@@ -108,7 +108,7 @@ def _space(data: str, given: str | None, stages: int) -> Space:
             raise BadSetting("space", given, 'one of stages, kind = "stages"')
         return found
     if data not in LAYERS:
-        raise BadSetting("space", None, f"--space FILE.toml of kind stages, for data other than {', '.join(LAYERS)}")
+        raise BadSetting("data", data, f"{', '.join(LAYERS)}; or a file, with a --space FILE.toml of kind stages")
     layers = {**LAYERS[data], "activations": ACTIVATIONS, "repeat": stages}
     return load_space({"kind": "stages", "name": f"{data}-stages", "vertices": VERTICES, "stages": [layers]})
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from tierwise import registry
-from tierwise.architecture import Architectures, Genes
+from tierwise.architecture import Architectures, Genes, concatenate
 from tierwise.candidates import as_labels
 from tierwise.errors import BadSetting
 from tierwise.history import DONE, WAITING, History, Proposal, Strategy
@@ -98,8 +98,10 @@ class Fade:
             genes, score = _ranked(before, k, block)
             uniform = space.sample(4 * self.candidates, rng).genes[:, block]
             drawn = self._drawn(space, genes, score, block, rng) if len(genes) else uniform[:0]
-            parts = [genes[: self.elites], newcomers[:, block], drawn, uniform]
-            lists.append(_distinct(space, k, np.concatenate(parts))[: self.candidates])
+            every = np.concatenate([genes[: self.elites], newcomers[:, block], drawn, uniform])
+            if len(_blocks(space)) == 1:  # what is known cannot come again in other company
+                every = every[history.fresh(Architectures(space, every), self.epochs)]
+            lists.append(_distinct(space, k, every)[: self.candidates])
         return lists
 
     def _drawn(self, space: Space, genes: Genes, score: Floats, block: slice, rng: np.random.Generator) -> Genes:
@@ -125,21 +127,22 @@ class Fade:
         space, missing = history.space, self.candidates - len(used)
         blocks = _blocks(space)
         left = [_without(part, used.archs.genes[:, block]) for part, block in zip(lists, blocks, strict=True)]
-        found: list[Any] = []
-        for _ in range(_PAIRINGS):
-            genes = np.empty((max(missing - len(found), 0), len(space.choices)), dtype=np.int16)
+        found = space.sample(0, rng)
+        for _ in range(_PAIRINGS):  # the first joins the best of all stages
+            genes = np.empty((missing, len(space.choices)), dtype=np.int16)
             for part, whole, block in zip(left, lists, blocks, strict=True):
-                genes[:, block] = np.resize(part if len(part) else whole, (len(genes), whole.shape[1]))
+                genes[:, block] = np.resize(part if len(part) else whole, (missing, whole.shape[1]))
             rows = Architectures(space, genes)
-            good = np.flatnonzero(history.fresh(rows, self.epochs))
-            history, found = history.with_running(rows[good]), [*found, *rows[good]]
-            left = [
-                rng.permutation(_without(part, genes[good][:, block])) for part, block in zip(left, blocks, strict=True)
-            ]
+            rows = rows[np.flatnonzero(history.fresh(rows, self.epochs))]
+            found = rows if len(rows) > len(found) else found
+            if len(found) == missing:
+                break
+            left = [rng.permutation(part) for part in left]
         if len(found) < min(missing, n):
-            found += history.sample(min(missing, n) - len(found), rng, self.epochs)
+            more = history.with_running(found).sample(min(missing, n) - len(found), rng, self.epochs)
+            found = concatenate([found, more])
         why = {"strategy": "fade", "region": region, **({"budget": self.epochs} if self.epochs else {})}
-        return [Proposal(arch, why, self.epochs) for arch in found[:n]]
+        return [Proposal(arch, why, self.epochs) for arch in found[: min(missing, n)]]
 
     def _answers(self, history: History, region: History, n: int) -> list[Proposal]:
         """The best paths of the last region, for full evaluations."""

@@ -112,7 +112,8 @@ def partial(scores: Floats, truth: Floats, given: Floats, rng: np.random.Generat
     n = len(scores)
     rows = np.concatenate([np.arange(n)[None], rng.integers(0, n, size=(draws, n))])
     value, *drawn = _partial(*(rankdata(column[rows], axis=1) for column in (scores, truth, given)))
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    known = np.array(drawn)[np.isfinite(drawn)]  # a draw of one path alone has no correlation
+    low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
     return Partial(float(value), float(low), float(high))
 
 
