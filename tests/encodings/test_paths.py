@@ -60,8 +60,8 @@ def test_a_shared_convolution_is_one_and_two_are_two() -> None:
 
 
 def test_too_many_paths_are_refused_and_a_long_chain_is_not() -> None:
-    with pytest.raises(BadSetting, match="at most 4096"):
-        LivePaths().transform(Architectures(tiny(15), np.full((1, 15 * 14 // 2), CONV3)))
+    with pytest.raises(BadSetting, match="at most 256"):
+        LivePaths().transform(tiny(15).sample(50, np.random.default_rng(0)))
     space = Chain("chain", [Layer(f"layer{k}", {"op": ["a", "b", "c"]}) for k in range(40)])
     chain = LivePaths().transform(space.sample(20, np.random.default_rng(0)))
     assert (chain.sum(1) > 0).all()

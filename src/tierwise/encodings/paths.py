@@ -18,7 +18,8 @@ from tierwise.space import Space, mix
 
 _ROWS = 16_384  # whose graphs are looked at together
 _RUNS = 2**21  # hops of all paths of all rows, at a time: some dozens of MB
-_MOST_PATHS = 4_096
+_MOST_PATHS = 4_096  # of all rows that are looked at together
+_MOST_ALIKE = 256  # of rows that are wired alike, where all together have more
 _MOST_PAIRS = 64  # letters; of more, pairs are not counted
 _MOST_BAGS = 512
 _FEW_KINDS = 16  # up to here one comparison a kind is faster than counting by place
@@ -43,7 +44,8 @@ class LivePaths(Encoding):
       weightless ``shared`` operations, because one and the same network may hold one or several of them.
 
     So networks that are equal by the rules of ``Edges.canonical`` have equal rows.
-    Raises BadSetting where one architecture has more than 4,096 different paths.
+    Raises BadSetting where there are more than 4,096 different paths: of rows that are wired alike, or, where
+    differently wired ones have more together, 256 of rows that are wired alike.
 
     From: White et al., "BANANAS: Bayesian Optimization with Neural Architectures for Neural Architecture
     Search" (2021), which has one column a path. Leaving out identities and counting parts of words is ours.
@@ -78,25 +80,25 @@ class LivePaths(Encoding):
         return np.repeat([0, 1, 2, 1, 3, 2], [*sizes, bags, 3 * letters + 3])
 
 
-def _columns(rows: Architectures) -> NDArray[np.float32]:
+def _columns(rows: Architectures, limit: int = _MOST_PATHS) -> NDArray[np.float32]:
     """The columns of some rows. Inside, rows are the last axis and numbers are small: that is what makes it fast."""
     graphs = rows.space.graphs(rows)
     names = _letters(graphs.ops, rows.space)
     letter = np.array([0, *(names.index(op) + 1 if op in names else 0 for op in graphs.ops)], dtype=np.int16)
     hops = np.ascontiguousarray(np.moveaxis(type_codes(graphs), 0, 2))  # (v, v, n)
-    paths = _paths(np.asarray((hops > 0).any(2)))
+    paths = _paths(np.asarray((hops > 0).any(2)), limit)
     if not paths:
         wired = np.packbits((hops > 0).reshape(-1, len(rows)), axis=0).T
         kinds, kind = np.unique(wired, axis=0, return_inverse=True)
-        if len(kinds) < 2:
-            allowed = f"at most {_MOST_PATHS} where they are counted"
-            raise BadSetting("paths through a cell", f"over {_MOST_PATHS}", allowed)
+        if len(kinds) < 2 or limit == _MOST_ALIKE:
+            raise BadSetting("paths through a cell", f"over {limit}", f"at most {limit} where they are counted")
         alike = np.argsort(kind.ravel(), kind="stable")  # rows that are wired differently have many paths between them
         parts = np.split(alike, np.cumsum(np.bincount(kind.ravel()))[:-1])
-        return np.concatenate([_columns(rows[part]) for part in parts])[np.argsort(alike, kind="stable")]
+        columns = np.concatenate([_columns(rows[part], _MOST_ALIKE) for part in parts])
+        return columns[np.argsort(alike, kind="stable")]
     most = _RUNS // (len(paths) * len(hops)) + 1
     if len(rows) > most:
-        return np.concatenate([_columns(rows[start : start + most]) for start in range(0, len(rows), most)])
+        return np.concatenate([_columns(rows[start : start + most], limit) for start in range(0, len(rows), most)])
     live = np.stack([(hops[path[:-1], path[1:]] > 0).all(0) for path in paths])
     words = _words(letter[hops], paths) * live
     own = np.array([op not in rows.space.shared for op in names], dtype=np.bool_)
@@ -105,10 +107,10 @@ def _columns(rows: Architectures) -> NDArray[np.float32]:
     return np.concatenate([part.astype(np.float32) for part in columns]).T
 
 
-def _paths(hop: Bools) -> list[tuple[int, ...]]:
+def _paths(hop: Bools, most: int) -> list[tuple[int, ...]]:
     """Every way from the first node to the last over the hops (v, v) that any row has; at least the direct one.
 
-    None at all where there are more than can be counted.
+    None at all where there are more than `most`.
     """
     last = len(hop) - 1
     found: list[tuple[int, ...]] = []
@@ -117,7 +119,7 @@ def _paths(hop: Bools) -> list[tuple[int, ...]]:
         path = begun.pop()
         for node in np.flatnonzero(hop[path[-1]]).tolist():
             (found if node == last else begun).append((*path, node))
-        if len(found) + len(begun) > _MOST_PATHS:
+        if len(found) + len(begun) > most:
             return []
     return found or [(0, last)]
 
