@@ -73,11 +73,11 @@ def test_one_hot_weights_are_one_way_through_the_grid(seed: int, shape: tuple[in
     with torch.no_grad():
         value = net.stem(x)
         for k, r in enumerate(path):
-            value = net.cells[f"{k}-{r}"](value, cell)
+            value = net.grid.cells[f"{k}-{r}"](value, cell)
             if k + 1 < len(path):
                 way = {-1: "finer", 0: "same", 1: "coarser"}[path[k + 1] - r]
-                value = net.moves[f"{k}-{r}-{way}"](value)
-        expected = net.ends[path[-1]](value)
+                value = net.grid.moves[f"{k}-{r}-{way}"](value)
+        expected = net.grid.ends[path[-1]](value)
         torch.testing.assert_close(net(x, net.one_hot(genes)), expected)
 
 

@@ -1,4 +1,4 @@
-"""A way of cells through resolutions, of images or volumes: the form of Auto-DeepLab and LEAStereo.
+"""A way of cells through resolutions, of signals, images or volumes: the form of Auto-DeepLab and LEAStereo.
 
 Liu et al., "Auto-DeepLab: Hierarchical Neural Architecture Search for Semantic Image Segmentation" (2019).
 """
@@ -55,10 +55,10 @@ class End(nn.Module):
 
 
 def resized(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """Linear interpolation, of images or volumes."""
+    """Linear interpolation, of signals, images or volumes."""
     if list(maps.shape[2:]) == list(size):
         return maps
-    return nn.functional.interpolate(maps, size=list(size), mode="bilinear" if len(size) == 2 else "trilinear")
+    return nn.functional.interpolate(maps, size=list(size), mode=("linear", "bilinear", "trilinear")[len(size) - 1])
 
 
 def cell(nodes: int, edges: Sequence[tuple[int, int]], ops: Sequence[str], maps: Maps) -> EdgeCell:

@@ -1,4 +1,4 @@
-"""A grid of mixed cells, layers by resolutions, for images or volumes: a network is a way through it, one cell a layer.
+"""A grid of mixed cells, layers by resolutions, for signals, images or volumes: a network is a way through it.
 
 Liu et al., "Auto-DeepLab: Hierarchical Neural Architecture Search for Semantic Image Segmentation" (2019), and Cheng et
 al., "Hierarchical Neural Architecture Search for Deep Stereo Matching" (LEAStereo, 2020).
@@ -7,16 +7,16 @@ al., "Hierarchical Neural Architecture Search for Deep Stereo Matching" (LEASter
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from tierwise.networks.operations import Place, operation
-from tierwise.networks.resolutions import End, Maps, Move
+from tierwise.networks.resolutions import Maps, Move
 from tierwise.space import Choice
+from tierwise.spaces.cell_networks import Placed
 from tierwise.spaces.edges import Edges
-from tierwise.supernets.cells import MixedCell, unscaled
+from tierwise.supernets.cells import MixedCell, edge_candidates
 
 STEPS = {"finer": -1, "same": 0, "coarser": 1}
 
@@ -24,15 +24,15 @@ STEPS = {"finer": -1, "same": 0, "coarser": 1}
 class Grid(nn.Module):
     """A part of a supernet.
 
-    space: the cell; all cells share its choices. layers: how many. scales: the maps of each resolution. leaving:
-    channels of what leaves, at the finest resolution.
+    space: the cell; all cells share its choices. layers: how many. scales: the maps of each resolution. end: what
+    stands behind the last cell of a resolution; all ends give the same shape.
     choices: those of the cell, then "layer/resolution", where the way goes on from there. It begins at the finest
-    resolution and may end anywhere. sites: three a cell, then one for each of the latter, as numbers of choices.
+    resolution and may end anywhere. sites: those of each cell, then one for each of the latter, as numbers of choices.
 
     A cell reads the weighted sum of what arrives, and what leaves is weighted by the chance to arrive there (ours).
     """
 
-    def __init__(self, space: Edges, layers: int, scales: Sequence[Maps], leaving: int):
+    def __init__(self, space: Edges, layers: int, scales: Sequence[Maps], end: Callable[[Maps], nn.Module]):
         super().__init__()
         self.layers, self.edges = layers, len(space.edges)
         self.nodes = [(k, r) for k in range(layers) for r in range(min(k + 1, len(scales)))]
@@ -41,7 +41,10 @@ class Grid(nn.Module):
         paths = (Choice(f"{k}/{r}", tuple(self.ways[k, r])) for k, r in self.left)
         self.choices = (*space.choices, *paths)
         self.sites = (*(e for _ in self.nodes for e in range(self.edges)), *range(self.edges, len(self.choices)))
-        self.cells = nn.ModuleDict({_name(node): _cell(space, scales[node[1]]) for node in self.nodes})
+        makers = [edge_candidates(space, Placed(layers, 1, maps)) for maps in scales]
+        self.cells = nn.ModuleDict(
+            {_name(node): MixedCell(space.nodes, space.edges, makers[node[1]]) for node in self.nodes}
+        )
         self.moves = nn.ModuleDict(
             {
                 f"{_name((k, r))}-{way}": Move(scales[r], scales[r + step])
@@ -49,10 +52,10 @@ class Grid(nn.Module):
                 for way, step in self.ways[k, r].items()
             }
         )
-        self.ends = nn.ModuleList(End(scales[r], scales[0], leaving) for k, r in self.nodes if k == layers - 1)
+        self.ends = nn.ModuleList(end(scales[r]) for k, r in self.nodes if k == layers - 1)
 
     def forward(self, x: Tensor, weights: Sequence[Tensor]) -> Tensor:
-        """Maps of the finest resolution. weights: one vector a site. A cell that nothing arrives at is not computed."""
+        """What the ends give. weights: one vector a site. A cell that nothing arrives at is not computed."""
         first, ways = len(self.nodes) * self.edges, dict(zip(self.left, range(len(self.left)), strict=True))
         arrived, chance = {(0, 0): x}, {(0, 0): torch.ones((), device=x.device)}
         for number, node in enumerate(self.nodes):
@@ -103,11 +106,6 @@ class Grid(nn.Module):
             gene = genes[self.edges + self.left.index((k, path[-1]))]
             path.append(path[-1] + list(self.ways[k, path[-1]].values())[gene])
         return tuple(path)
-
-
-def _cell(space: Edges, maps: Maps) -> MixedCell:
-    place = Place(maps[0], maps[0], dims=len(maps) - 1, before=True)
-    return MixedCell(space.nodes, space.edges, lambda: [unscaled(operation(op, place)) for op in space.ops])
 
 
 def _ways(resolution: int, resolutions: int) -> dict[str, int]:

@@ -5,12 +5,14 @@ Cheng et al., "Hierarchical Neural Architecture Search for Deep Stereo Matching"
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
 from tierwise.architecture import Architecture
+from tierwise.networks.resolutions import End
 from tierwise.networks.stereo import likeliest, views, volume
 from tierwise.space import Choice
 from tierwise.spaces.stereo import CELL, NETS, STEPS, StereoSpace
@@ -30,7 +32,8 @@ class StereoSupernet(Supernet):
         self.stems = nn.ModuleList(stem(net) for net in NETS)
         maps = [scales(net, space.disparities, space.shape) for net in NETS]
         self.feature, self.matching = (
-            Grid(CELL, net.layers, own, leaving(net)) for net, own in zip(NETS, maps, strict=True)
+            Grid(CELL, net.layers, own, functools.partial(End, finest=own[0], leaving=leaving(net)))
+            for net, own in zip(NETS, maps, strict=True)
         )
         named = zip(NETS, (self.feature, self.matching), strict=True)
         self.choices = tuple(Choice(f"{net.name}/{c.path}", c.options) for net, grid in named for c in grid.choices)
