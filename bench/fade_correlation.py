@@ -17,7 +17,6 @@ Each training is a row of a JSONL file; rows that are there are not computed aga
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from fade_regions import CLASSES, DATA, MAIN, REGIONS, Data
+from rows import Rows
 from stopwatch import HERE, markdown, one_thread, publish
 
 from tierwise import metrics
@@ -50,30 +50,6 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
 READINGS = ("weights", "recalibrated", "running")
 CLAIMS = ("fair / weights / log-sum", "fair / direct")
 MINIMUM = 0.75  # ceiling of a region that counts
-
-
-class Rows:
-    """Results by key, each a line of a file."""
-
-    def __init__(self, file: Path):
-        self.file, self.known = file, dict[str, Any]()
-        if file.exists():
-            for line in file.read_text().splitlines():
-                row = json.loads(line)
-                self.known[row["key"]] = row["value"]
-
-    def of(self, *key: object, make: Any) -> Any:
-        """The value of this key, computed if it is not there."""
-        name = json.dumps(key)
-        if name not in self.known:
-            started = time.process_time()
-            value = make()
-            row = {"key": name, "value": value, "cpu_seconds": round(time.process_time() - started, 2)}
-            with self.file.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            self.known[name] = value
-            print(f"{row['cpu_seconds']:8.1f} s  {name}", flush=True)
-        return self.known[name]
 
 
 def truth(region: Region, data: Splits, recipe: Recipe, seed: int) -> list[float]:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fade_correlation import Rows
 from fade_regions import DATA
+from rows import Rows
 from stopwatch import HERE, markdown, one_thread, publish
 
 from tierwise import Study, load_space, make

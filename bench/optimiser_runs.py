@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rows import Rows
 from stopwatch import HERE
 from torch import Tensor
 
@@ -99,32 +99,12 @@ def one_hot(net: Supernet, genes: Sequence[int]) -> list[Tensor]:
     return [torch.eye(len(choice.options))[gene] for choice, gene in zip(net.choices, genes, strict=True)]
 
 
-class Rows:
-    """Results by key, each a line of ``results/NAME.jsonl``; what is there is not computed again."""
-
-    def __init__(self, name: str):
-        self.file, self.name, self.known = HERE / "results" / f"{name}.jsonl", name, dict[str, Any]()
-        for line in self.file.read_text().splitlines() if self.file.exists() else ():
-            row = json.loads(line)
-            self.known[row["key"]] = row["value"]
-
-    def of(self, *key: object, make: Callable[[], Any]) -> Any:
-        """The value of this key, computed if it is not there."""
-        name = json.dumps(key)
-        if name not in self.known:
-            started = time.process_time()
-            value = {**make(), "cpu_seconds": round(time.process_time() - started, 1)}
-            with self.file.open("a") as file:
-                file.write(json.dumps({"key": name, "value": value}) + "\n")
-            self.known[name] = value
-            print(f"{value['cpu_seconds']:8.1f} s  {name}", flush=True)
-        return self.known[name]
-
-    def publish(self, text: str) -> None:
-        """All of them with the environment to ``results/NAME.json``, the section to the page of the optimisers."""
-        part = Path(f"{self.file.with_suffix('.json')}.part")
-        content = {"benchmark": self.name, "environment": environment(HERE), "rows": self.known}
-        part.write_text(json.dumps(content, indent=1) + "\n")
-        part.replace(self.file.with_suffix(".json"))
-        PAGE.write_text(put_section(PAGE.read_text(), self.name, text))
-        print(text)
+def published(name: str, rows: Rows, text: str) -> None:
+    """All rows with the environment to ``results/NAME.json``, the section to the page of the optimisers."""
+    path = HERE / "results" / f"{name}.json"
+    part = Path(f"{path}.part")
+    content = {"benchmark": name, "environment": environment(HERE), "rows": rows.known}
+    part.write_text(json.dumps(content, indent=1) + "\n")
+    part.replace(path)
+    PAGE.write_text(put_section(PAGE.read_text(), name, text))
+    print(text)

@@ -14,9 +14,10 @@ import argparse
 from typing import Any
 
 import numpy as np
-from optimiser_runs import CLASSES, DATA, EPOCHS, NETWORK, RECIPE, Rows, drawn
+from optimiser_runs import CLASSES, DATA, EPOCHS, NETWORK, RECIPE, drawn, published
+from rows import Rows
 from stopwatch import DATA as TABLES
-from stopwatch import markdown, one_thread
+from stopwatch import HERE, markdown, one_thread
 
 from tierwise.architecture import Architectures
 from tierwise.errors import TrainingFailed
@@ -66,7 +67,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=list(DATA))
     parser.add_argument("--optimisers", nargs="+", default=list(installed("optimiser")))
     given = parser.parse_args()
-    rows, parts = Rows("optimisers-nasbench201"), list[str]()
+    rows, parts = Rows(HERE / "results" / "optimisers-nasbench201.jsonl"), list[str]()
     for data in given.data:
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in given.optimisers}
         for seed in range(given.seeds):
@@ -80,7 +81,7 @@ def main() -> None:
         f"standard deviation of {given.seeds} searches, of a random cell those of all 15,625. A collapse shows in the "
         "number of skips or of `none`. Made by `bench/optimisers_nasbench201.py`."
     )
-    rows.publish("\n\n".join([head, *parts]))
+    published("optimisers-nasbench201", rows, "\n\n".join([head, *parts]))
 
 
 if __name__ == "__main__":

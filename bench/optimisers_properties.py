@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from optimiser_runs import CLASSES, NETWORK, RECIPE, Rows, accuracy, digits, drawn, one_hot, trained
-from stopwatch import markdown, one_thread
+from optimiser_runs import CLASSES, NETWORK, RECIPE, accuracy, digits, drawn, one_hot, published, trained
+from rows import Rows
+from stopwatch import HERE, markdown, one_thread
 from torch import Tensor, nn
 
 from tierwise.harness.tables import mean_sd
@@ -216,12 +217,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
     given = parser.parse_args()
-    rows = Rows("optimisers-properties")
+    rows = Rows(HERE / "results" / "optimisers-properties.jsonl")
     head = (
         f"## Properties\n\nWhat the papers claim, looked for on a small scale: digits of 8 x 8, {given.seeds} searches "
         f"of {given.epochs} epochs each, mean and standard deviation. Made by `bench/optimisers_properties.py`."
     )
-    rows.publish("\n\n".join([head, *(PARTS[name](rows, given.seeds, given.epochs) for name in given.only)]))
+    published(
+        "optimisers-properties",
+        rows,
+        "\n\n".join([head, *(PARTS[name](rows, given.seeds, given.epochs) for name in given.only)]),
+    )
 
 
 if __name__ == "__main__":
