@@ -23,7 +23,6 @@ from tierwise.testing.suite import (
     expect,
     expect_equal,
     expect_error,
-    expect_no_global_draw,
     expect_rows,
     halved,
     run_checks,
@@ -65,19 +64,17 @@ def scores_are_finite_one_a_row(case: PredictorCase) -> None:
 
 
 def equal_seeds_give_equal_scores(case: PredictorCase) -> None:
-    expect_rows("scores of another one with equal seed", case.fit().predict(case.rest), case.scores)
+    expect_rows("scores of another one with equal seed", case.again.scores, case.scores)
     expect_rows("scores, a second time", case.fitted.predict(case.rest), case.scores)
 
 
 def input_is_not_modified(case: PredictorCase) -> None:
-    archs, y = case.train, case.y
-    case.make().fit(archs, y).predict(archs)
-    expect_rows("genes after fit and predict", archs.genes, case.train.genes)
-    expect_rows("labels after fit", y, case.y)
+    expect_rows("genes after fit and predict", case.again.archs.genes, case.train.genes)
+    expect_rows("labels after fit", case.again.y, case.y)
 
 
 def global_random_numbers_are_left_alone(case: PredictorCase) -> None:
-    expect_no_global_draw(lambda: case.fit().predict(case.rest))
+    expect(not case.again.drew, "expected no draw from a global generator, seen its state changed")
 
 
 def settings_survive_a_clone(case: PredictorCase) -> None:

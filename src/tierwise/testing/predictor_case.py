@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,19 @@ from numpy.typing import NDArray
 from tierwise.architecture import Architectures
 from tierwise.predictor import Predictor
 from tierwise.space import Space
-from tierwise.testing.suite import distinct, option_counts
+from tierwise.testing.suite import distinct, global_random_state, option_counts
+
+
+@dataclass(frozen=True)
+class Again:
+    """What a second fit of equal seed was given, as it is afterwards, what it scored, and whether it took a random
+    number that it was not given.
+    """
+
+    archs: Architectures
+    y: NDArray[np.float64]
+    scores: NDArray[Any]
+    drew: bool
 
 
 class PredictorCase:
@@ -52,6 +65,16 @@ class PredictorCase:
     def fitted(self) -> Predictor:
         """One for all the checks that only look."""
         return self.fit()
+
+    @cached_property
+    def again(self) -> Again:
+        """For the checks of a second fit, which costs as much as all that they look at."""
+        _ = self.fitted  # whatever is loaded at the first use is there now
+        archs, y, rest, before = self.train, self.y, self.rest, global_random_state()
+        fitted = self.make().fit(archs, y)
+        fitted.predict(archs)
+        scores = np.asarray(fitted.predict(rest))
+        return Again(archs, y, scores, global_random_state() != before)
 
     @cached_property
     def scores(self) -> NDArray[Any]:

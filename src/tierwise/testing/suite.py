@@ -140,12 +140,12 @@ def option_counts(archs: Architectures, option: str) -> NDArray[np.int64]:
 def expect_no_global_draw(work: Callable[[], object]) -> None:
     """`work` takes no random number from a generator that it was not given."""
     work()  # whatever is loaded at the first use is there now
-    before = _global_random_state()
+    before = global_random_state()
     work()
-    expect(_global_random_state() == before, "expected no draw from a global generator, seen its state changed")
+    expect(global_random_state() == before, "expected no draw from a global generator, seen its state changed")
 
 
-def _global_random_state() -> list[object]:
+def global_random_state() -> list[object]:
     """Of Python's, numpy's and, where it is loaded, torch's global generator."""
     name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002  only read
     states: list[object] = [random.getstate(), name, np.asarray(keys).tolist(), rest]
