@@ -73,7 +73,7 @@ def main() -> None:
         for seed in range(given.seeds):
             for name, runs in found.items():
                 job = (data, name, seed, given.epochs)
-                runs.append(rows.of(*job, make=lambda job=job: chosen(*job)))
+                runs.append(rows.timed(*job, make=lambda job=job: chosen(*job)))
         parts.append(f"Searched on `{data}`:\n\n{table(found)}")
     head = (
         "## NAS-Bench-201\n\nTest accuracy on the data of the benchmark, after 200 epochs, of the cell that is derived "

@@ -86,7 +86,9 @@ def sparsity(rows: Rows, seeds: int, epochs: int) -> str:
 
     lines: list[list[str]] = []
     for name in OPTIMISERS:
-        runs = [rows.of("sparsity", name, seed, epochs, make=lambda n=name, s=seed: one(n, s)) for seed in range(seeds)]
+        runs = [
+            rows.timed("sparsity", name, seed, epochs, make=lambda n=name, s=seed: one(n, s)) for seed in range(seeds)
+        ]
         gap = [run["mixed"] - run["derived"] for run in runs]
         numbers = [[run[key] for run in runs] for key in ("left", "mixed", "derived")]
         lines.append([f"`{name}`", *(mean_sd(own, 1) for own in (*numbers, gap))])
@@ -112,7 +114,7 @@ def series(rows: Rows, seeds: int, epochs: int) -> str:
             points.append({"cost": own.cost, "flops": own.flops, "params": own.params, "accuracy": score})
         return {"networks": len(every), "points": points}
 
-    runs = [rows.of("series", seed, epochs, make=functools.partial(one, seed)) for seed in range(seeds)]
+    runs = [rows.timed("series", seed, epochs, make=functools.partial(one, seed)) for seed in range(seeds)]
     lines = [
         [seed, k, f"{p['cost']:.2f}", f"{p['flops']:,}", f"{p['params']:,}", f"{p['accuracy']:.1f}"]
         for seed, run in enumerate(runs)
@@ -140,7 +142,7 @@ def collapse(rows: Rows, seeds: int, epochs: int) -> str:
         line = [f"`{name}`"]
         for space in ("skip_connect", "noise"):
             runs = [
-                rows.of("collapse", space, name, seed, epochs, make=functools.partial(one, space, name, seed))
+                rows.timed("collapse", space, name, seed, epochs, make=functools.partial(one, space, name, seed))
                 for seed in range(seeds)
             ]
             line += [mean_sd([run[key] for run in runs], 1) for key in ("worse", "accuracy")]
@@ -161,7 +163,7 @@ def spread(rows: Rows, seeds: int, epochs: int) -> str:
         told = found.spread or ()
         return {"weights": [own.tolist() for own in found.weights], "spread": [own.tolist() for own in told]}
 
-    runs = [rows.of("spread", seed, epochs, make=functools.partial(one, seed)) for seed in range(2 * seeds)]
+    runs = [rows.timed("spread", seed, epochs, make=functools.partial(one, seed)) for seed in range(2 * seeds)]
     weights, told = (np.array([run[key] for run in runs]) for key in ("weights", "spread"))
     seen = weights.std(0, ddof=1)
     covered = [float((np.abs(weights - weights.mean(0)) <= k * told).mean()) for k in (1, 2)]
@@ -193,7 +195,7 @@ def stages(rows: Rows, seeds: int, epochs: int) -> str:
             found[f"depth {strength:g}"] = {"cells": float(depth.mean()), "accuracy": score}
         return {"differ": sum(a != b for a, b in zip(*cells["own"], strict=True)), **found}
 
-    runs = [rows.of("stages", seed, epochs, make=functools.partial(one, seed)) for seed in range(seeds)]
+    runs = [rows.timed("stages", seed, epochs, make=functools.partial(one, seed)) for seed in range(seeds)]
     lines: Iterable[tuple[str, Callable[[Any], float]]] = (
         ("edges of 6 on which the two stages differ", lambda run: run["differ"]),
         ("accuracy, one cell for both stages, %", lambda run: run["shared"]),

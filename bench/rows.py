@@ -16,10 +16,10 @@ class Rows:
         self.file, self.known = file, dict[str, Any]()
         for line in file.read_text().splitlines() if file.exists() else ():
             row = json.loads(line)
-            self.known[row["key"]] = _with_seconds(row)
+            self.known[row["key"]] = row
 
     def of(self, *key: object, make: Callable[[], Any]) -> Any:
-        """The value of this key, computed if it is not there; a dict has ``cpu_seconds``, unless it tells its own."""
+        """The value of this key, computed if it is not there."""
         name = json.dumps(key)
         if name not in self.known:
             started = time.process_time()
@@ -27,11 +27,11 @@ class Rows:
             row["cpu_seconds"] = round(time.process_time() - started, 2)
             with self.file.open("a") as file:
                 file.write(json.dumps(row) + "\n")
-            self.known[name] = _with_seconds(row)
+            self.known[name] = row
             print(f"{row['cpu_seconds']:8.1f} s  {name}", flush=True)
-        return self.known[name]
+        return self.known[name]["value"]
 
-
-def _with_seconds(row: dict[str, Any]) -> Any:
-    value = row["value"]
-    return {"cpu_seconds": row.get("cpu_seconds"), **value} if isinstance(value, dict) else value
+    def timed(self, *key: object, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The same, with the CPU seconds that it took among its values."""
+        value = self.of(*key, make=make)
+        return {"cpu_seconds": self.known[json.dumps(key)].get("cpu_seconds"), **value}
