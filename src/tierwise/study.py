@@ -79,6 +79,7 @@ class Study:
         self._costs = {name: cost(name, self.space, evaluator) for name in (*self.limits, *self.against)}
         self.total = 0
         self._drives = self._stale = False
+        self._steered: tuple[list[Steer], Steering] | None = None  # what these rows come to: rules may sweep the space
         self._store = Store(None if path is None else Path(path), create=True)
         self.path = self._store.path
         try:
@@ -182,10 +183,12 @@ class Study:
     def steering(self) -> Steering:
         """What all steering rows come to. Raises NotAStudy."""
         rows = self._store.steering()
-        try:
-            return Steering.of(self.space, rows, self._rule_columns)
-        except TierwiseError as error:
-            raise NotAStudy(self.path or "study in memory", f"its steering cannot be obeyed ({error})") from error
+        if self._steered is None or self._steered[0] != rows:
+            try:
+                self._steered = rows, Steering.of(self.space, rows, self._rule_columns)
+            except TierwiseError as error:
+                raise NotAStudy(self.path or "study in memory", f"its steering cannot be obeyed ({error})") from error
+        return self._steered[1]
 
     def _rule_columns(self) -> RuleColumns:
         """What may stand in a rule; loaded when somebody writes one."""

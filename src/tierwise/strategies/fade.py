@@ -16,10 +16,9 @@ from tierwise.candidates import as_labels
 from tierwise.errors import BadSetting
 from tierwise.history import DONE, WAITING, History, Proposal, Strategy
 from tierwise.space import Space
-from tierwise.supernets.region import best_paths
+from tierwise.supernets.region import STAGE, best_paths
 
 MOVES = ("gradient", "neighbours")
-STAGE = "stage{}"  # the metric that says how heavy the candidate of this row is in stage 1, 2, ...
 _PAIRINGS = 20  # tries to join the candidates of all stages to rows that are new
 _ANSWERS = 1_000  # paths of the last region that are looked at for a new and feasible answer
 Floats = NDArray[np.float64]

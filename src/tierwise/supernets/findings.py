@@ -70,14 +70,12 @@ def findings(study: Study, joint: Joint, *, seeds: int, compare: bool, progress:
     `compare`, search by `BASELINES` with as many single trainings as the regions have cost. progress: (what, done, of).
     Raises BadSetting for a study without a finished region.
     """
-    history, strategy, train = study.history(), study.strategy, joint.train
-    regions = visited(history)
+    strategy, train, regions = study.strategy, joint.train, visited(study.history())
     if not regions or not hasattr(strategy, "epochs"):
         raise BadSetting("study", str(study.path), "one of strategy fade with a finished region")
     epochs, recipe = int(getattr(strategy, "epochs")), train.recipe  # noqa: B009  of a strategy known by name
     data, region = train.splits(), regions[-1].region
-    rows = [row for row in range(len(history)) if history.why(row).get("region") == len(regions)]
-    seed = job_seed(study.seed, int(history.ids[rows[0]]) + 1)  # that of the search: the same trainings
+    seed = job_seed(study.seed, regions[-1].trial)  # that of the search: the same trainings
     given: Any = {"classes": train.classes, "recipe": recipe}
     last = fade_ranks(region, data, runs=joint.runs, epochs=epochs, optimiser=joint.optimiser, seed=seed, **given)
     rng = np.random.default_rng([study.seed, 1])

@@ -19,9 +19,7 @@ from tierwise.job import Job
 from tierwise.registry import make
 from tierwise.space import Space
 from tierwise.supernets.fade import fade_ranks
-from tierwise.supernets.region import Floats, Region
-
-STAGE = "stage{}"  # the metric of a candidate's weight in stage 1, 2, ..., as strategy ``fade`` reads it
+from tierwise.supernets.region import STAGE, Floats, Region
 
 
 class Joint:

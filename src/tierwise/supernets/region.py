@@ -21,6 +21,7 @@ from tierwise.space import LARGEST_LIST, Choice, Shape, Space
 if TYPE_CHECKING:
     from torch import nn
 
+STAGE = "stage{}"  # the metric of a candidate's weight in stage 1, 2, ...: told by an evaluator, read by a strategy
 Paths = NDArray[np.int64]  # (n, stages): the number of a candidate in each stage
 Floats = NDArray[np.float64]
 
