@@ -19,6 +19,7 @@ from tierwise.architecture import Architectures
 from tierwise.errors import BadArchitecture, BadSetting, TooLarge
 from tierwise.space import Space
 from tierwise.spaces.grammar import Grammar
+from tierwise.spaces.grammar_terms import Term, read_term
 from tierwise.spaces.hnasbench201 import HNASBench201
 from tierwise.study import Study
 from tierwise.testing import check_space
@@ -108,6 +109,72 @@ def test_hierarchical_nasbench201_has_the_published_size() -> None:
     assert math.floor(math.log10(size)) == 375
     with pytest.raises(TooLarge):
         space.at([0])
+
+
+def passes(term: Term) -> bool | None:
+    """What a term makes of 1, or None if some part of it that is called with 1 answers 0; worked out by calling."""
+    if not term.args:
+        return term.head != "zero"
+    parts = [passes(arg) for arg in term.args]
+    if None in parts:
+        return None
+    if term.head == "series":
+        answer = all(parts)
+    elif term.head == "branch":
+        answer = any(parts)
+    elif term.head == "residual":
+        answer = all(parts[:-1]) or parts[-1]
+    else:
+        a, b, c = parts
+        answer = b or (a and c)
+    return True if answer else None
+
+
+CUT = [
+    (SMALL, {}),
+    (NESTED | {"OP": "conv3x3 | zero | residual(OP, OP)", "NET": "series(OP, OP) | branch(OP, NET)"}, {"depth": 3}),
+    ({"NET": "series(C, O, C) | C", "C": "cell(O, O, O)", "O": "id | zero | conv3x3"}, {"shared": ["C"]}),
+    ({"NET": "residual(O, branch(O, zero), O)", "O": "P | conv3x3", "P": "zero | id"}, {}),
+]
+
+
+@pytest.mark.parametrize(("productions", "settings"), CUT)
+def test_connected_terms_are_those_without_a_part_that_is_cut(productions, settings) -> None:
+    """Against all terms, judged one by one."""
+    every = Grammar("every", "NET", productions, **settings)
+    open_ones = Grammar("open", "NET", productions, connected=True, **settings)
+    expected = [text for text in terms(every, every.enumerate()) if passes(read_term(text))]
+    assert sorted(terms(open_ones, open_ones.enumerate())) == sorted(expected)
+    assert 0 < open_ones.size == len(expected) < every.size
+    with pytest.raises(BadArchitecture):
+        open_ones.parse(next(text for text in terms(every, every.enumerate()) if not passes(read_term(text))))
+
+
+def test_connected_hierarchical_nasbench201_is_counted_exactly() -> None:
+    """By the cells of six edges in which some way is open, found by following ways."""
+    ways = [(0,), (1, 2), (3, 5), (3, 4, 2)]  # edges 0-3, 0-1 and 1-3 and so on, in an order of their own
+    cell = 0
+    for live in itertools.product([True, False], repeat=6):
+        if any(all(live[edge] for edge in way) for way in ways):
+            cell += (2 + 27) ** sum(live)  # id, pool, and 27 convolutions
+    c = cell**2 + 2 * cell**3
+    down = cell + cell**2 + cell
+    d1, d0 = (c**2 * last + c**3 * last + c**2 * last**2 for last in (down, cell))
+    space = HNASBench201(connected=True)
+    assert space.size == d1**2 * d0 + d0 * d1**2 + d1**2 * d0**2
+    some = space.sample(20, np.random.default_rng(0))
+    assert space.contains(space.mutate(some, np.random.default_rng(1))).all()
+    assert all(space.parse(text) == arch for text, arch in zip(terms(space, some[:3]), some[:3], strict=True))
+
+
+def test_what_cannot_be_connected_is_refused() -> None:
+    with pytest.raises(BadSetting, match="always or never"):
+        Grammar("g", "N", {"N": "branch(O, O) | series(O, id)", "O": "id | zero"}, shared=["O"], connected=True)
+    with pytest.raises(BadSetting, match="lets something through"):
+        Grammar("g", "N", {"N": "series(O, zero)", "O": "id | zero"}, connected=True)
+    wide = f"series({', '.join(['O'] * 13)})"
+    with pytest.raises(BadSetting, match="at most 4,096 ways"):
+        Grammar("g", "N", {"N": f"{wide} | id", "O": "id | zero"}, connected=True)
 
 
 def test_every_term_is_equally_likely() -> None:

@@ -176,6 +176,7 @@ class Grammar(_Declared):
     productions: Annotated[dict[str, str | list[str]], Field(min_length=1)]
     shared: list[str] = []
     depth: Annotated[int, Field(ge=1, le=30)] | None = None
+    connected: bool = False
     topologies: dict[str, list[Annotated[list[int], Field(min_length=2, max_length=2)]]] = {}
     channels: Count = 16
     halving: list[str] = ["res_block"]

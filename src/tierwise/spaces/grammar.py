@@ -17,6 +17,7 @@ from tierwise.errors import BadArchitecture, BadSetting, TooLarge
 from tierwise.space import LARGEST_LIST, Shape, Space
 from tierwise.spaces import grammar_moves
 from tierwise.spaces.building import Operations, naming
+from tierwise.spaces.grammar_connected import connected as open_productions
 from tierwise.spaces.grammar_costs import totals
 from tierwise.spaces.grammar_counts import Counts, drawn
 from tierwise.spaces.grammar_derivations import derivation, written
@@ -43,6 +44,7 @@ class Grammar(Space):
     Names with arguments are topologies: ``series``, ``residual``, ``branch``, ``cell``, and those of one's own.
     shared: symbols whose every use stands for one and the same sub-term, so that the network is regular.
     depth: how deep recursive symbols may be nested in each other.
+    connected: leave out terms of which some part is cut by ``zero``, see `grammar_connected`.
     topologies: name -> edges (source, target), each of which carries one argument; node 0 is the input.
     operations: others than those of the vocabulary, ``make(c_in, c_out, stride)`` gives a module.
     channels: behind the stem. halving: operations of stride 2 that double the channels.
@@ -70,6 +72,7 @@ class Grammar(Space):
         *,
         shared: Sequence[str] = (),
         depth: int | None = None,
+        connected: bool = False,
         topologies: Mapping[str, Sequence[tuple[int, int]]] | None = None,
         operations: Operations | None = None,
         channels: int = 16,
@@ -78,6 +81,9 @@ class Grammar(Space):
     ):
         own: dict[str, Wiring] = {key: checked_wiring(key, edges) for key, edges in (topologies or {}).items()}
         self.rules = read_rules(name, start, productions, shared=shared, depth=depth, topologies=own)
+        if connected:
+            start, productions = open_productions(self.rules)
+            self.rules = read_rules(name, start, productions, shared=shared, depth=depth, topologies=own)
         self.places = places(self.rules)
         super().__init__(name, self.places.choices)
         self.network = TermNetwork(name, channels, tuple(halving), operations or {}, own, shape)

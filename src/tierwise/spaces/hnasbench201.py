@@ -28,8 +28,9 @@ PRODUCTIONS: Mapping[str, str] = {
 class HNASBench201(Grammar):
     """Two of three stages halve the maps; D2, D1 and D0 count how often their terms still have to.
 
-    channels: behind the stem, doubled by each residual block, 16 as published.
+    channels: behind the stem, doubled by each residual block, 16 as published. connected: leave out terms in which
+    ``zero`` cuts every path of a part, as the authors' code does for cells.
     """
 
-    def __init__(self, channels: int = 16):
-        super().__init__("hnasbench201", "D2", PRODUCTIONS, channels=channels)
+    def __init__(self, channels: int = 16, connected: bool = False):
+        super().__init__("hnasbench201", "D2", PRODUCTIONS, channels=channels, connected=connected)
