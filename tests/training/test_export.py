@@ -93,6 +93,42 @@ def test_every_network_as_python(name: str):
     }  # fmt: skip
 
 
+class Doubling(nn.Module):
+    """Twice the channels, by a part that the others have with other numbers too."""
+
+    def __init__(self, width: int, kernel: int):
+        super().__init__()
+        self.first, self.second = Inner(width, kernel), nn.Conv2d(width, 2 * width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x))
+
+
+class Inner(nn.Module):
+    def __init__(self, width: int, kernel: int):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.conv(x))
+
+
+def test_classes_that_differ_in_channels_are_one_class():
+    network = nn.Sequential(Doubling(2, 3), Doubling(4, 3), Doubling(8, 3))
+    text = python_source(network, (2, 4, 4), "")
+    assert [line for line in text.splitlines() if line.startswith("class ")] == [
+        "class Inner(nn.Module):", "class Doubling(nn.Module):", "class Network(nn.Sequential):"
+    ]  # fmt: skip
+    assert "Doubling(2, 4), Doubling(4, 8), Doubling(8, 16)" in text
+    assert "self.first = Inner(c_in)" in text
+
+
+def test_classes_that_differ_in_more_than_channels_stay_apart():
+    text = python_source(nn.Sequential(Doubling(2, 3), Doubling(4, 1)), (2, 4, 4), "")
+    assert "class Inner2(nn.Module):" in text
+    assert "class Doubling2(nn.Module):" in text
+
+
 def test_a_process_without_tierwise_gives_the_same_scores(tmp_path: Path):
     from safetensors.torch import save_file
 

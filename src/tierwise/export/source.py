@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from tierwise.errors import BadSetting
+from tierwise.export.shared_classes import WrittenClass, with_shared
 
 _CALLED_BY_NAME = re.compile(r'getattr\(self\.([\w.]+), "([^"]+)"\)')
 
@@ -31,7 +32,8 @@ def python_source(network: nn.Module, shape: Sequence[int], title: str) -> str:
     quoted = title.replace("\\", "\\\\").replace('"', "'")
     example = f"    print(Network()(torch.zeros(1, {', '.join(map(str, shape))})).shape)"
     imports = (["from collections import OrderedDict", ""] if writer.named else []) + ["import torch"]
-    lines = [f'"""{quoted}"""', "", *imports, "from torch import Tensor, nn", *writer.lines]
+    classes = [part for each in with_shared(writer.classes) for part in ("", "", str(each))]
+    lines = [f'"""{quoted}"""', "", *imports, "from torch import Tensor, nn", *classes]
     text = "\n".join([*lines, "", "", 'if __name__ == "__main__":', example, ""])
     _compare(network, text, shape)
     return text
@@ -41,7 +43,7 @@ class _Writer:
     """Classes so far, in an order in which each is defined before it is used."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.classes: list[WrittenClass] = []
         self.named = False  # whether a sequence has names
         self._names: dict[str, str] = {}  # body -> name of the class
 
@@ -52,17 +54,13 @@ class _Writer:
             body, forward = [self._sequence("super().__init__", module)], []
         else:
             body, forward = ["super().__init__()", *self._parts(module)], ["", *_forward(module)]
-        body = [textwrap.indent(part, " " * 8) for part in body]
-        text = "\n".join(["    def __init__(self):", *body, *forward])
+        made, after = "\n".join(textwrap.indent(part, " " * 8) for part in body), "\n".join(forward)
+        text = f"{made}\n{after}"
         if text not in self._names:
             taken = set(self._names.values())
-            free = name
-            for k in range(2, len(taken) + 3):
-                if free not in taken:
-                    break
-                free = f"{name}{k}"
+            free = next(n for n in (name, *(f"{name}{k}" for k in range(2, len(taken) + 3))) if n not in taken)
             self._names[text] = free
-            self.lines += ["", "", f"class {free}(nn.{'Sequential' if sequence else 'Module'}):", text]
+            self.classes.append(WrittenClass(free, name, sequence, made, after))
         return self._names[text]
 
     def _parts(self, module: nn.Module) -> list[str]:
