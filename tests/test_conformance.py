@@ -148,6 +148,7 @@ BENCHMARKS: list[tuple[str, dict[str, Any]]] = [
             "training": {"epochs": 1},
         },
     ),
+    ("oneshot", {"template": "small", "data": "digits", "shared": {"epochs": 1, "calibration": 64, "evaluated": 100}}),
     *((name, {"train": 8, "validation": 4, "test": 4, "training": {"epochs": 1, "batch": 8}}) for name in TASKS),
 ]
 ADDED = {
@@ -160,7 +161,7 @@ ADDED = {
 @pytest.mark.parametrize(("name", "settings"), BENCHMARKS, ids=str)
 def test_benchmark(name: str, settings: dict[str, Any]) -> None:
     benchmark = registry.make("benchmark", name, **settings)
-    trained = name in ("train", *TASKS)
+    trained = name in ("train", "oneshot", *TASKS)
     check_evaluator(benchmark, benchmark.space, objective=next(iter(benchmark.metrics)), archs=4 if trained else 20)
 
 

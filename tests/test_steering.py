@@ -17,7 +17,8 @@ import pytest
 from tests.evaluators import score
 from tests.small_spaces import Unordered
 from tierwise import Study
-from tierwise.errors import BadArchitecture, BadSetting, NotAStudy, TierwiseError, UnknownName
+from tierwise.architecture import Architecture, Architectures
+from tierwise.errors import BadArchitecture, BadSetting, Conflict, NotAStudy, TierwiseError, UnknownName
 from tierwise.history import Proposal
 from tierwise.steering import Steer, Steering
 from tierwise.study import open_study
@@ -37,6 +38,10 @@ ROWS: dict[str, dict[str, Any]] = {  # one that can be obeyed of each kind and f
     "ban  ": {"rule": "count(none) >= 3"},
     "prefer ": {"rule": "count(nor_conv_3x3) >= 2"},
     "avoid ": {"rule": "count(none) >= 1"},
+    "prefer  ": {"choice": EDGE, "options": CONVOLUTIONS, "share": 0.9, "reason": "they look good"},
+    "audit": {"share": 0.2},
+    "review": {"wait": 600},
+    "note": {"text": "so far, so good"},
     "pause": {},
     "continue": {},
     "stop": {},
@@ -139,6 +144,78 @@ def test_three_of_four_are_where_a_preference_points_to(kind: str):
         assert abs(of_it - least) < 4 * np.sqrt(0.25 / 400)
 
 
+@pytest.mark.parametrize(("kind", "share"), [("prefer", 0.2), ("avoid", 0.9), ("prefer", 1)])
+def test_a_preference_may_have_a_share_of_its_own(kind: str, share: float):
+    with fresh_study() as study:
+        study.steer("avoid", rule="count(none) == 6", share=0.5)
+        study.steer(kind, choice=EDGE, options=["nor_conv_3x3", "nor_conv_1x1"], share=share)
+        study.run(400)
+        of_it = np.mean(np.isin(genes(study)[:, 0], [2, 3]) == (kind == "prefer"))
+        least = share + (1 - share) * (0.4 if kind == "prefer" else 0.6)
+        assert abs(of_it - least) <= 4 * np.sqrt(least * (1 - least) / 400)
+
+
+# ---- audits -------------------------------------------------------------------------------------------------------
+
+
+def test_audits_are_a_share_of_the_proposals_from_what_people_exclude():
+    with fresh_study(limits={"params": 1e6}) as study:
+        study.steer("ban", choice=EDGE, option="none")
+        study.steer("narrow", rule="count(nor_conv_3x3) >= 1")
+        study.steer("ban", architecture="nasbench201/0-0-0-0-0-1")
+        study.steer("audit", share=0.25)
+        study.run(300)
+        excluded = (genes(study)[:, 0] == 0).astype(int) + 2 * ~(genes(study) == 3).any(1)
+        audits = np.array([trial.why.get("strategy") == "audit" for trial in study.trials()])
+        assert (audits == (excluded > 0)).all()
+        assert abs(audits.mean() - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 300)
+        rows = [trial.why["rows"] for trial in study.trials() if trial.why.get("strategy") == "audit"]
+        assert rows == [{1: [1], 2: [2], 3: [1, 2]}[e] for e in excluded[audits].tolist()]
+        assert (study.cost("params", study.history().archs) <= 1e6).all()
+        assert study.finished == 300
+        banned = study.space.canonical(Architectures.of([Architecture("nasbench201", (0, 0, 0, 0, 0, 1))], study.space))
+        assert banned[0] not in study.history().canon
+
+
+def test_what_a_ban_costs_is_told_by_audits():
+    """Accuracy counts the first edge most; the ban of its best option costs what is between it and the next."""
+    with Study(None, "nasbench201", "random", lambda arch: 10.0 * arch.genes[0] + arch.genes[1]) as study:
+        first = study.steer("ban", choice=EDGE, option="avg_pool_3x3")
+        second = study.steer("ban", choice="cell/0-2", option="none")
+        assert [(found.audited, found.regret) for found in study.ban_regret()] == [(0, None), (0, None)]
+        study.steer("audit", share=0.5)
+        study.run(300)
+        costly, harmless = study.ban_regret()
+        assert (costly.row.id, harmless.row.id) == (first, second)
+        assert (costly.best_audited, costly.best_allowed, costly.regret) == (44.0, 34.0, 10.0)
+        audits = [trial.arch.genes for trial in study.trials() if trial.why.get("strategy") == "audit"]
+        assert costly.audited == sum(genes[0] == 4 for genes in audits)
+        assert harmless.audited == sum(genes[1] == 0 for genes in audits)
+        assert (harmless.best_audited, harmless.regret) == (40.0, 6.0)  # of both bans together, 40 is excluded by both
+        study.steer("retract", row=first)
+        assert [(found.row.id, found.best_allowed, found.regret) for found in study.ban_regret()] == [
+            (second, 44.0, 0.0)
+        ]
+
+
+def test_a_vetoed_network_and_a_withdrawn_audit():
+    with fresh_study() as study:
+        study.steer("ban", choice=EDGE, option="none")
+        study.steer("audit", share=0.5)
+        asked = study.ask(10)
+        audits = [trial for trial in asked if trial.why["strategy"] == "audit"]
+        assert 1 < len(audits) < 10
+        study.steer("ban", architecture=str(audits[0].arch), who="anna")
+        study.steer("veto", trial=audits[1].id)
+        study.steer("ban", choice="cell/2-3", option="none")
+        study.run(12)
+        states = {trial.id: trial.state for trial in study.trials()}
+        assert (states[audits[0].id], states[audits[1].id]) == ("withdrawn", "withdrawn")
+        assert all(states[trial.id] == "done" for trial in audits[2:])
+        ordinary = [trial for trial in asked if trial not in audits]
+        assert all((states[t.id] == "withdrawn") == (t.arch.genes[5] == 0) for t in ordinary)
+
+
 def test_what_is_wanted_comes_first_and_once():
     with fresh_study() as study:
         study.run(5)
@@ -226,14 +303,23 @@ REFUSED: list[tuple[str, dict[str, Any], type[TierwiseError], str]] = [
     ("prefer", {"rule": 3}, BadSetting, "text"),
     ("pause", {"choice": EDGE}, BadSetting, "no field"),
     ("pin", {"choice": EDGE, "options": ["none"]}, BadSetting, "choice, option"),
-    ("pin", {"choice": EDGE, "option": "none"}, BadSetting, "nothing is left"),  # of what was banned first
+    ("pin", {"choice": EDGE, "option": "none"}, Conflict, "in the way: row 1: ban cell/0-1 none"),
     ("ban", {}, BadSetting, "choice, option or architecture or rule"),
     ("ban", {"architecture": "nasbench201/3-3"}, BadArchitecture, ""),
     ("avoid", {"choice": EDGE, "options": ["skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]},
-     BadSetting, "nothing is left"),
+     Conflict, "no architecture is left"),
     ("evaluate", {"architecture": "nasbench201/0-1-1-1-1-1"}, BadSetting, "what is left of the space"),
     ("evaluate", {"architecture": 7}, BadSetting, "text"),
     ("stop", {"choice": EDGE}, BadSetting, "no field"),
+    ("review", {"wait": -1}, BadSetting, "0 to 604,800"),
+    ("review", {"wait": True}, BadSetting, "a number"),
+    ("approve", {"trial": 1}, BadSetting, "1, which is none"),
+    ("veto", {"trial": 0}, BadSetting, "the number of a trial"),
+    ("audit", {"share": 0.6}, BadSetting, "from 0 to 0.5"),
+    ("prefer", {"choice": EDGE, "options": ["none"], "share": float("nan")}, BadSetting, "from 0 to 1"),
+    ("ban", {"choice": EDGE, "option": "none", "reason": "x" * 1001}, BadSetting, "at most 1,000 characters"),
+    ("ban", {"choice": EDGE, "option": "none", "share": 0.5}, BadSetting, "reason may be added"),
+    ("note", {}, BadSetting, "text; row and reason may be added"),
     ("retract", {"row": 2}, BadSetting, "in force: 1"),
     ("retract", {"row": "1"}, BadSetting, "the number of a steering row"),
 ]  # fmt: skip
@@ -321,6 +407,8 @@ DAMAGE: dict[str, tuple[str, Any]] = {
     "fields that are no JSON": ("what", "{"),
     "fields that are a list": ("what", "[1]"),
     "fields of another kind": ("what", '{"row": 1}'),
+    "a share that is text": ("what", '{"choice": "cell/0-1", "options": ["none"], "share": "all"}'),
+    "a trial that is none": ("what", '{"trial": -1}'),
     "options that are numbers": ("what", '{"choice": "cell/0-1", "options": [1]}'),
     "a choice that there is not": ("what", '{"choice": "cell/7", "options": ["none"]}'),
     "a time that is none": ("time", "noon"),

@@ -146,7 +146,7 @@ def test_a_newer_schema_is_named(tmp_path: Path):
     begin(tmp_path / "study.db")
     edit(tmp_path / "study.db", "PRAGMA user_version = 7")
     for look in (lambda: Study(tmp_path / "study.db", **SETTINGS), lambda: open_study(tmp_path / "study.db")):
-        with pytest.raises(NewerSchema, match="schema 7, this one knows 2.; upgrade tierwise"):
+        with pytest.raises(NewerSchema, match="schema 7, this one knows 3.; upgrade tierwise"):
             look()
 
 
@@ -428,7 +428,7 @@ def test_looking_never_changes_a_study(tmp_path: Path):
 
 
 def test_another_program_in_the_middle_of_a_transaction_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("tierwise.store.LOCK_WAIT", 0.05)
+    monkeypatch.setattr("tierwise.database.LOCK_WAIT", 0.05)
     begin(tmp_path / "study.db")
     db = sqlite3.connect(tmp_path / "study.db", isolation_level=None)
     db.execute("BEGIN IMMEDIATE")

@@ -9,25 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures
-from tierwise.history import DONE, STATES, WAITING, History, Known, Limit, Trial
+from tierwise.history import DONE, STATES, WAITING, WITHDRAWN, History, Known, Limit, Trial
 from tierwise.row import Row
 from tierwise.space import Space
 
 
 class Columns:
-    """Rows and columns of the trials of one driver; `told` results so far. Raises ValueError."""
+    """Rows and columns of the trials of one driver; `told` results so far. Raises ValueError.
+
+    Withdrawn trials keep their row and are no part of a history.
+    """
 
     def __init__(self, space: Space, rows: Sequence[Row], objective: str):
         self.space = space
         self.objective = objective
         self.rows: list[Row] = []
         self.whys: list[dict[str, Any]] = []
-        self.told = 0
+        self.told = self.withdrawn = 0
         self.seconds = 0.0
         self.full = 0  # results of full evaluations
         self.best: float | None = None  # of them
         self.best_at = 0  # which of them it was, from 1
-        self._place: dict[int, int] = {}  # canonical key -> position, of full evaluations
+        self._place: dict[int, int] = {}  # canonical key -> position, of full evaluations not withdrawn
         self._oldest = 0  # no position before this one is waiting
         self._genes = np.zeros((64, len(space.choices)), dtype=np.int16)
         self._state = np.zeros(64, dtype=np.uint8)
@@ -35,20 +38,28 @@ class Columns:
         self._budget = np.zeros(64, dtype=np.int64)
         self._ids = np.arange(64)
         self._metrics: dict[str, NDArray[np.float64]] = {}
-        self.add(rows, [Architecture.parse(f"{space.name}/{row.genes}") for row in rows])
-        self.tell(
-            sorted(rows, key=lambda row: row.told or 0)
-        )  # as they were told: sums come out the same to the last bit
-        if rows:
-            self._check()
+        self.read(rows)
 
-    def _check(self) -> None:
+    def read(self, rows: Sequence[Row]) -> list[int]:
+        """Rows of the file that are new or have changed; their positions. Raises ValueError."""
+        known, new = len(self), [row for row in rows if row.id > len(self)]
+        told = sorted(row.told for row in rows if row.told is not None)
+        if told != list(range(self.told + 1, self.told + 1 + len(told))):
+            raise ValueError("results are missing from the order of telling")
+        self.add(new, [Architecture.parse(f"{self.space.name}/{row.genes}") for row in new])
+        # as they were told: sums come out the same to the last bit
+        self.tell(sorted(rows, key=lambda row: row.told or 0))
+        if rows:
+            self._check(known)
+        return [row.id - 1 for row in rows]
+
+    def _check(self, known: int) -> None:
         """A file that anybody may have edited is believed where genes, keys and results fit together."""
-        self.space.check(self.archs)
-        keys = self._canon[: len(self)]
-        wrong = np.flatnonzero(self.space.canonical(self.archs) != keys)
+        new = self.archs[known:]
+        self.space.check(new)
+        wrong = np.flatnonzero(self.space.canonical(new) != self._canon[known : len(self)])
         if len(wrong):
-            raise ValueError(f"the canonical key of trial {wrong[0] + 1} is not that of its genes")
+            raise ValueError(f"the canonical key of trial {known + wrong[0] + 1} is not that of its genes")
         y = self._metrics.get(self.objective, np.full(len(self._state), np.nan))[: len(self)]
         missing = np.flatnonzero((self.state == DONE) & ~np.isfinite(y))
         if len(missing):
@@ -66,6 +77,11 @@ class Columns:
     def state(self) -> NDArray[np.uint8]:
         """(n) codes of ``history.STATES``."""
         return self._state[: len(self)]
+
+    @property
+    def counted(self) -> int:
+        """How many trials are, or will be, evaluated: all but the withdrawn ones."""
+        return len(self) - self.withdrawn
 
     def waiting(self) -> list[int]:
         """Positions of the trials without a result, the oldest first."""
@@ -98,6 +114,10 @@ class Columns:
             at = row.id - 1
             self.rows[at] = row
             self._state[at] = STATES.index(row.state)
+            if row.state == "withdrawn":
+                self.withdrawn += 1
+                if self._place.get(row.canon) == at:  # it may be proposed again
+                    del self._place[row.canon]
             if row.told is not None:
                 self.told += 1
                 self.full += not row.budget
@@ -132,7 +152,7 @@ class Columns:
     def history(self, seed: int, total: int, limits: Mapping[str, Limit], costs: Mapping[str, Any]) -> History:
         """The columns as they are now; what a later result would change is copied."""
         n = len(self)
-        return History(
+        history = History(
             space=self.space,
             objective=self.objective,
             seed=seed,
@@ -148,3 +168,4 @@ class Columns:
             costs=costs,
             known=Known(self._place, n),
         )
+        return history.rows(history.state != WITHDRAWN) if self.withdrawn else history

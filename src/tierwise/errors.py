@@ -5,6 +5,8 @@
     ├── MissingExtra         an optional package is needed: names the pip line
     ├── BadArchitecture      a text or gene row that is not a member of the space
     ├── BadSetting           a number or option outside what is allowed
+    │   ├── Conflict             steering that leaves nothing, with the rows that it conflicts with
+    │   └── Outdated             somebody steered before: the newer rows
     ├── BadTable             a results table with missing, duplicate or broken rows
     ├── BadModel             a saved predictor that is damaged or of another kind
     ├── TooLarge             an enumeration that would not fit in memory
@@ -26,6 +28,7 @@ Each says what was given, what is allowed and what to do; the parts are also fie
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class TierwiseError(Exception):
@@ -65,6 +68,25 @@ class BadSetting(TierwiseError):
     def __init__(self, setting: str, value: object, allowed: str):
         self.setting, self.value, self.allowed = setting, value, allowed
         super().__init__(f"{setting} = {value!r} is not possible; allowed: {allowed}")
+
+
+class Conflict(BadSetting):
+    """Steering that cannot be obeyed together with others. Field beside: ``rows``, the fewest of those in force."""
+
+    def __init__(self, setting: str, value: object, allowed: str, rows: Iterable[Any] = ()):
+        self.rows = list(rows)
+        super().__init__(setting, value, allowed)
+
+
+class Outdated(BadSetting):
+    """Steering by somebody who has not seen the latest. Field beside: ``rows``, those written since."""
+
+    def __init__(self, base: int, rows: Iterable[Any]):
+        self.rows = list(rows)
+        said = "; ".join(f"{row.named}: {row}" for row in self.rows)
+        super().__init__(
+            "base", base, f"{base + len(self.rows)}: look at what was said since ({said}), then say it again"
+        )
 
 
 class BadTable(TierwiseError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -24,6 +25,7 @@ Columns = Mapping[str, Callable[[Architectures], Column]]  # name -> its (n,) va
 LONGEST = 1_000
 EXAMPLE = 'params < 5e6 and count(nor_conv_3x3) >= 2 and not pick("cell/0-1") == "none"'
 ALLOWED = f"comparisons of numbers, columns, count(option) and pick(choice), with and, or, not; such as {EXAMPLE}"
+_parsing = threading.Lock()  # two at once can fail in Python 3.11 (github.com/python/cpython/issues/106905)
 _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -54,7 +56,8 @@ class Filter:
         if len(self.text) > LONGEST:
             raise BadSetting("filter", self.text[:40] + "...", f"at most {LONGEST} characters")
         try:
-            tree = ast.parse(self.text.strip(), mode="eval").body
+            with _parsing:
+                tree = ast.parse(self.text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise BadSetting("filter", self.text, f"{ALLOWED} ({error})") from error
         object.__setattr__(self, "_tree", tree)

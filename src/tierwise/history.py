@@ -13,9 +13,9 @@ from tierwise.architecture import Architecture, Architectures
 from tierwise.errors import BadSetting
 from tierwise.space import Space
 
-WAITING, DONE, FAILED = 0, 1, 2
+WAITING, DONE, FAILED, WITHDRAWN = 0, 1, 2, 3  # withdrawn: never evaluated, because a person does not want it
 LARGEST_SWEEP = 500_000  # a space up to this size is searched as a whole when random draws find nothing fresh
-STATES = ("waiting", "done", "failed")
+STATES = ("waiting", "done", "failed", "withdrawn")
 JSON = Any
 Limit = tuple[float, float]
 

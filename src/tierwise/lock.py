@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tierwise.errors import CannotWrite, StudyLocked
 
+PATIENCE = 0.3  # seconds: somebody who looks whether it is held holds it for a moment
+
 
 @contextlib.contextmanager
 def driver_lock(path: Path | None) -> Generator[None]:
@@ -25,7 +27,7 @@ def driver_lock(path: Path | None) -> Generator[None]:
         raise CannotWrite(path, reason) from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(file.fileno())
         except OSError as error:
             file.seek(0)
             holder = file.read().strip() or "another process"
@@ -34,3 +36,33 @@ def driver_lock(path: Path | None) -> Generator[None]:
             file.truncate(0)
             os.write(file.fileno(), f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
         yield
+
+
+def _take(file: int) -> None:
+    """Raises OSError when somebody else keeps it."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def driven(path: Path | None) -> bool:
+    """Whether any process, this one included, holds the lock."""
+    try:
+        file = None if path is None else path.with_name(path.name + ".lock").open("rb")
+    except OSError:
+        return False
+    if file is None:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False

@@ -23,7 +23,7 @@ from tierwise.job import Job, Outcome, as_metrics, check_budget, earlier_outcome
 
 Order = Literal["arrived", "asked"]
 ATTEMPTS = 3  # at an evaluation whose worker dies: it may have been killed, or be too large for any worker
-_LOOK = 0.2  # seconds between two looks at a search that a person holds
+_LOOK = 0.2  # seconds between two looks at a search, or a proposal, that waits for a person
 BATCH = 10  # trials that wait at once, where neither `batch` nor the number of workers says otherwise
 
 
@@ -35,19 +35,32 @@ def room(engine: Executor, batch: int | None, order: Order) -> tuple[int, int]:
     return size, slots or size
 
 
-@dataclass
-class Loop:
-    """One run.
+@dataclass(frozen=True)
+class Driver:
+    """What a loop does to its study; `columns` follow.
 
-    ask(n): write at most n new trials. tell(outcomes by position): write results. again(positions): write that these
-    trials are started once more. All update `columns`.
-    size: how many trials wait at once. slots: how many of them are evaluated at once.
+    ask(n): write at most n new trials. begin(positions, most): write that these are started, as far as people let them;
+    those. tell(outcomes by position): write results. again(positions): write that these are started once more.
+    obey(asked): write what people have withdrawn since; the positions, None where nobody has said anything. asked:
+    whether all that can be asked for by now has been. reviewed(): whether proposals wait for a person. said(): how many
+    steering rows there are.
     """
 
-    columns: Columns
     ask: Callable[[int], Sequence[object]]
+    begin: Callable[[Sequence[int], int], list[int]]
     tell: Callable[[Mapping[int, Outcome]], None]
     again: Callable[[Sequence[int]], None]
+    obey: Callable[[bool], list[int] | None]
+    reviewed: Callable[[], bool]
+    said: Callable[[], int]
+
+
+@dataclass
+class Loop:
+    """One run. size: how many trials wait at once. slots: how many of them are evaluated at once."""
+
+    columns: Columns
+    driver: Driver
     evaluator: Callable[..., Any]
     seed: int
     total: int
@@ -60,9 +73,15 @@ class Loop:
     flying: dict[Future[Any], list[int]] = field(default_factory=dict[Future[Any], list[int]])
     landed: dict[int, Outcome] = field(default_factory=dict[int, Outcome])  # told when their turn comes
 
-    def resume(self, positions: Sequence[int]) -> None:
-        """What an earlier run left in flight: tell what its workers have finished since, start the rest once more."""
-        self.again(positions)
+    def resume(self) -> None:
+        """What waits and is not known here, as what an earlier run left: tell what its workers have finished since,
+        start the rest, what was started once more.
+        """
+        known = {*self.queue, *self.landed, *(position for positions in self.flying.values() for position in positions)}
+        waiting = self.columns.waiting()[: self.total - self.columns.told]
+        positions = [position for position in waiting if position not in known]
+        held = self.driver.reviewed()
+        self.driver.again([p for p in positions if not held or self.columns.rows[p].started is not None])
         for position in positions:
             done = earlier_outcome(self.columns.archs[position], self._job(position), self.columns.objective)
             if done is None:
@@ -80,38 +99,59 @@ class Loop:
             raise
 
     def _run(self, reasons: Callable[[], Reasons], paused: Callable[[], bool]) -> Reasons:
+        self._obey(asked=False)
+        self.resume()
         while not (stop := reasons()):
+            self._obey(asked=False)
             self._fill()
+            if self._obey(asked=True):
+                continue
             if not (self.queue or self.flying or self.landed):
                 if paused():
                     time.sleep(_LOOK)
                     continue
                 return reasons() or {"exhausted": "the strategy has nothing new to propose"}  # somebody may say stop
             self._start()
+            if not (self.flying or self._ready()):
+                time.sleep(_LOOK)  # all that waits waits for a person
             self._land()
-        while self.flying or self.landed:
+        while self.flying or self._ready():
             if self.order == "asked":
                 self._fill()  # but start nothing: the sequence stays that of a run that never stopped
             self._land()
         return stop
 
+    def _obey(self, *, asked: bool) -> bool:
+        """What people have withdrawn is not started, and what waited behind it takes its place; whether they have said
+        anything.
+        """
+        withdrawn = self.driver.obey(asked)
+        if withdrawn:
+            self.queue = [position for position in self.queue if position not in withdrawn]
+            self.resume()
+        return withdrawn is not None
+
     def _fill(self) -> None:
         """Ask for what may wait now.
 
-        In order "asked" once after each result, however many workers there are and however often it stopped.
-        In order "arrived" whenever there is room; with one slot, a batch is evaluated to its end first.
+        In order "asked" once after each result, and each word of a person, however many workers there are and however
+        often it stopped. In order "arrived" whenever there is room; with one slot, a batch is evaluated to its end
+        first; while proposals wait for a person, those that run do not count, so that workers always find some.
         """
         columns = self.columns
-        waiting = len(columns) - columns.told
+        waiting = columns.counted - columns.told
         room = self.size - waiting
         if self.order == "asked":
-            if len(columns) and columns.rows[-1].seen == columns.told:
+            last = columns.rows[-1] if columns.rows else None
+            if last is not None and (last.seen, last.steered) == (columns.told, self.driver.said()):
                 return
         elif self.slots == 1 and waiting:
             return
-        if (room := min(room, self.total - len(columns))) > 0:
+        elif self.driver.reviewed():
+            room += len(self.flying)
+        if (room := min(room, self.total - columns.counted)) > 0:
             before = len(columns)
-            self.ask(room)
+            self.driver.ask(room)
             self.queue += range(before, len(columns))
 
     def _start(self) -> None:
@@ -119,17 +159,18 @@ class Loop:
         for budget in {self.columns.rows[position].budget for position in self.queue}:
             check_budget(self.evaluator, budget)  # it would fail every row of this budget, or fool the study
         many = getattr(self.evaluator, "many", None)
-        if many is not None and getattr(self.engine, "here", False) and self.queue:
-            positions, self.queue = self.queue, []
-            for _, alike in itertools.groupby(positions, lambda position: self.columns.rows[position].budget):
+        here = many is not None and getattr(self.engine, "here", False)
+        free = len(self.queue) if here else min(len(self.queue), self.slots - len(self.flying))
+        begun = self.driver.begin(self.queue, free) if free > 0 else []
+        self.queue = [position for position in self.queue if position not in begun]
+        if here and many is not None:
+            for _, alike in itertools.groupby(begun, lambda position: self.columns.rows[position].budget):
                 batch = list(alike)
                 self.landed.update(zip(batch, self._many(many, batch), strict=True))
-        while self.queue and len(self.flying) < self.slots:
-            position = self.queue.pop(0)
-            arch = self.columns.archs[position]
-            self.flying[
-                self.engine.submit(evaluate, self.evaluator, arch, self._job(position), self.columns.objective)
-            ] = [position]
+            return
+        for position in begun:
+            job, arch = self._job(position), self.columns.archs[position]
+            self.flying[self.engine.submit(evaluate, self.evaluator, arch, job, self.columns.objective)] = [position]
 
     def _job(self, position: int) -> Job:
         row = self.columns.rows[position]
@@ -164,19 +205,20 @@ class Loop:
         """
         problem: BaseException | None = None
         if self.flying and not self._ready():
-            done = wait(list(self.flying), timeout=1.0, return_when=FIRST_COMPLETED).done
+            patience = _LOOK if self.queue and len(self.flying) < self.slots else 1.0
+            done = wait(list(self.flying), timeout=patience, return_when=FIRST_COMPLETED).done
             for future in sorted(done, key=lambda f: self.flying[f]):
                 (position,) = self.flying.pop(future)
                 error = future.exception()
                 if isinstance(error, WorkerDied) and self.columns.rows[position].attempt < ATTEMPTS:
-                    self.again([position])
+                    self.driver.again([position])
                     self.queue.insert(0, position)
                 elif isinstance(error, TierwiseError) and not isinstance(error, WorkerDied):
                     problem = error
                 else:
                     self.landed[position] = _outcome_of(future)
         if ready := self._ready():
-            self.tell({position: self.landed.pop(position) for position in ready})
+            self.driver.tell({position: self.landed.pop(position) for position in ready})
         if problem is not None:
             raise problem
 

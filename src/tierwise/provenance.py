@@ -28,7 +28,8 @@ def counted(trials: Iterable[Told], prior: tuple[int, str] | None) -> str:
 
     prior: how many labels of another task, and where they are from.
     """
-    told = [trial for trial in trials if trial.state != "waiting"]
+    trials = list(trials)
+    told = [trial for trial in trials if trial.state not in ("waiting", "withdrawn")]
     full = [trial for trial in told if not trial.budget]
     text = f"{len(full):,} evaluations"
     if sources := known_before(full):
@@ -37,4 +38,6 @@ def counted(trials: Iterable[Told], prior: tuple[int, str] | None) -> str:
         text += f", and {cheap:,} cheap ones"
     if failed := sum(trial.state == "failed" for trial in told):
         text += f"; {failed:,} failed"
+    if withdrawn := sum(trial.state == "withdrawn" for trial in trials):
+        text += f"; {withdrawn:,} proposals withdrawn"
     return text if prior is None else f"{text}; {prior[0]:,} prior labels of {prior[1]}"

@@ -240,7 +240,7 @@ def show(path: Path, trial: int | None) -> None:
     prior = settings.get("prior")
     known = None if prior is None else (len(prior["y"]), prior["source"])
     for name, value in {**settings, "labels": counted(rows, known)}.items():
-        if name not in ("allowed", "prior"):
+        if name not in ("allowed", "prior", "runs"):
             say(f"[bold]{name:>10}[/bold]  {escape(str(value))}")
     table = Table(box=None)
     for name in ("trial", "state", settings["objective"], "genes", "why"):

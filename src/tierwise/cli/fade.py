@@ -62,6 +62,7 @@ def fade(
       tierwise fade --data my_data.npz --space my_stages.toml --optimiser gdas
     """
     from tierwise import make
+    from tierwise.architecture import Architectures
     from tierwise.cli import console
     from tierwise.cli.options import as_pairs
     from tierwise.report.fade import write_fade_report
@@ -85,7 +86,7 @@ def fade(
             found = findings(search, joint, seeds=seeds, compare=compare, progress=tell)
         page = write_fade_report(search, found, path.with_suffix(".html"))
         for trial in search.best(strategy.answers):
-            console.plain(f"{search.space.format(search.history().archs[[trial.id - 1]])[0]}")
+            console.plain(f"{search.space.format(Architectures.of([trial.arch], search.space))[0]}")
     agreed = found.agreement()
     others = ", ".join(f"{name} {value:.2f}" for name, value in agreed.items() if name != "FaDE")
     console.plain(
@@ -115,7 +116,7 @@ def _space(data: str, given: str | None, stages: int) -> Space:
 
 def _task(data: str, classes: int | None, space: Space, training: dict[str, Any]) -> Train:
     """Data of a name or of a file, and how single networks are trained."""
-    from tierwise.cli.small_data import SMALL
+    from tierwise.evaluators.small_data import SMALL
     from tierwise.evaluators.task import load, made
 
     usual: dict[str, Any] = {"epochs": 20, "batch": 64, "rate": 0.05, "together": 50, **training}

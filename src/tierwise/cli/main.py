@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise.cli import bench, explain, fade, proxies, run, shrink, steer, train
+from tierwise.cli import bench, explain, fade, proxies, run, serve, shrink, steer, train
 from tierwise.errors import BadSetting, TierwiseError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command()(run.run)
 app.command()(explain.explain)
 app.command()(fade.fade)
 app.command()(proxies.proxies)
+app.command()(serve.serve)
 app.command()(shrink.shrink)
 app.command()(steer.steer)
 app.command()(train.train)

@@ -64,7 +64,7 @@ def benchmark_options(**given: Any) -> dict[str, Any]:
     A Python file among them is remembered as one that a person has named.
     """
     options = {name: value for name, value in given.items() if value is not None}
-    for name in ("space", "table", "data"):
+    for name in ("space", "table", "data", "template"):
         if name in options and Path(options[name]).is_file():
             options[name] = str(Path(options[name]).resolve())
     named_files.allow()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tierwise import metrics, registry
-from tierwise.architecture import Architectures
+from tierwise.architecture import Architecture, Architectures
 from tierwise.errors import BadSetting, MissingExtra
 from tierwise.history import Trial
 
@@ -39,6 +39,15 @@ def chosen(study: Study, number: int | None) -> Trial:
     if not (found := study.best()):
         raise BadSetting("study", str(study.path), "one with at least one finished trial")
     return found[0]
+
+
+def chosen_architecture(study: Study, number: int | None, text: str | None) -> Architecture:
+    """That of a trial, the best by default; or any as text, see `assemble`. Raises BadSetting, BadArchitecture."""
+    if text is None:
+        return chosen(study, number).arch
+    from tierwise.supernets.assembly import assemble
+
+    return assemble(study, text)
 
 
 def leaders(study: Study, data: Any, count: int, predictor: str = "tier") -> Leaders:

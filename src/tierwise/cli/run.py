@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +35,13 @@ def run(
     ] = None,
     metric: Annotated[str | None, typer.Option(help="The column of your results to search for.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Train on your data: an .npz with x and y, or FILE.py:NAME (is run).")
+        str | None, typer.Option(help="Train on data: .npz with x, y; FILE.py:NAME (is run); digits, mnist5k, mnist1d.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(help="One-shot: masks of a template (TOML, JSON, a preset) on --data, shared weights.")
+    ] = None,
+    shared: Annotated[
+        list[str] | None, typer.Option(help="How shared weights are trained, NAME=VALUE, e.g. epochs=5; repeatable.")
     ] = None,
     classes: Annotated[int | None, typer.Option(help="How many classes the data have.")] = None,
     training: Annotated[
@@ -69,6 +76,7 @@ def run(
     study: Annotated[Path | None, typer.Option(help="Study file \\[default: runs/TABLE-STRATEGY-SEED.db]")] = None,
     truth: TruthPath = None,
     report: Annotated[bool, typer.Option(help="Write the report page at the end.")] = True,
+    serve: Annotated[bool, typer.Option("--serve", help="Show it as it goes, see 'tierwise serve'.")] = False,
 ) -> None:
     """Search a benchmark; run the same line again to go on after any interruption.
 
@@ -77,6 +85,8 @@ def run(
       tierwise run
 
       tierwise run --dataset cifar100 --trials 300 --seed 1
+
+      tierwise run --serve
 
       tierwise run --strategy evolution --limit params=0.5e6 --limit latency=0.02
 
@@ -90,6 +100,8 @@ def run(
 
       tierwise run --space my_net.py:Net --data digits.npz --training epochs=20 --executor local --workers 2
 
+      tierwise run --template small --data digits --strategy blocks --shared epochs=5
+
       tierwise run --dataset cifar100 --prior runs/nasbench201-cifar10-auto-0.db --patience 30
 
       tierwise run nats-bench-topology --label validation@12#noise --objective hw-nas-bench:energy_eyeriss_mj
@@ -98,13 +110,15 @@ def run(
     from tierwise.cli import console, labels
     from tierwise.cli.finish import finish
     from tierwise.cli.options import as_limit, as_pairs
+    from tierwise.cli.page import page_of
     from tierwise.cli.reopen import benchmark_options, open_benchmark
     from tierwise.study import Study
 
-    name = benchmark or ("train" if data else "own" if space else "nasbench201")
+    name = benchmark or ("oneshot" if template else "train" if data else "own" if space else "nasbench201")
     named: dict[str, Any] = {"dataset": dataset, "label": label, "objectives": objective, "space": space}
     trained: dict[str, Any] = {"data": data, "classes": classes}
     trained["training"] = as_pairs(training, "training") or None
+    trained |= {"template": template, "shared": as_pairs(shared, "shared") or None}
     tabled: dict[str, Any] = {"table": table, "metric": metric, "maximize": False if minimize else None}
     options = benchmark_options(**named, **tabled, **trained)
     task = open_benchmark(name, options, truth)
@@ -115,7 +129,10 @@ def run(
     before = known and labels.known(known, task.space, given["maximize"], given["notes"])
     given["prior"] = prior and labels.prior(prior, task.space, given["maximize"], given["notes"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Study(path, task.space, searcher, task, **given) as search:
+    with (
+        Study(path, task.space, searcher, task, **given) as search,
+        page_of(path if serve else None, trials, truth) as stay,
+    ):
         if before:
             new = search.include(before.archs, before.y, before.source)
             console.plain(f"{new:,} of {len(before):,} results of {before.source} are new here")
@@ -123,6 +140,9 @@ def run(
         engine = registry.make("executor", executor, workers=workers, **as_pairs(executor_option, "executor option"))
         heard = [_tracker(text) for text in tracker or []]
         try:
+            if hasattr(task, "prepare") and search.path is not None:  # shared weights come first, also while it is held
+                with console.stages() as stage:
+                    task.prepare(search.folder, functools.partial(stage, "shared weights"))
             with console.progress(search, trials) as shown:
                 reasons = search.run(trials, executor=engine, batch=batch, progress=shown, trackers=heard, **stops)
         finally:
@@ -133,6 +153,7 @@ def run(
 
             page = write_report(search, task, path.with_suffix(".html"))
             console.say(f"report: [bold]{page}[/bold]")
+        stay()
 
 
 def _tracker(text: str) -> Tracker:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from tierwise.architecture import Architectures
+    from tierwise.preview import Evidence, Preview
     from tierwise.space import Space
-    from tierwise.steering import Part, Steer, Steering
     from tierwise.study import Study
 
-BEST = 10  # of these the preview says how many would be outside
 SYNTAX = {
     "narrow": "CHOICE OPTION..., or --rule TEXT",
     "pin": "CHOICE OPTION",
@@ -23,10 +20,27 @@ SYNTAX = {
     "prefer": "CHOICE OPTION..., or --rule TEXT",
     "avoid": "CHOICE OPTION..., or --rule TEXT",
     "evaluate": "ARCHITECTURE",
+    "review": "SECONDS that a proposal waits for a person, 0 for none",
+    "approve": "the number of a TRIAL",
+    "veto": "the number of a TRIAL",
+    "audit": "SHARE, 0 to 0.5",
     "pause": "nothing",
     "continue": "nothing",
     "stop": "nothing",
+    "note": "TEXT",
     "retract": "the number of a row",
+    "undo": "nothing",
+    "redo": "nothing",
+}
+SAID = {
+    "stop": "nothing more is asked for; what runs is finished",
+    "pause": "nothing more is asked for until continue; what runs is finished",
+    "continue": "the search goes on",
+    "evaluate": "next, before anything that the strategy proposes",
+    "approve": "it is started as soon as a worker is free",
+    "veto": "it is not started, and its network not proposed again",
+    "audit": "so many of the proposals are drawn from what is excluded, to see what that costs",
+    "note": "kept",
 }
 
 
@@ -38,25 +52,35 @@ def steer(
     ] = None,
     what: Annotated[
         list[str] | None,
-        typer.Argument(help="A choice and options of it, an architecture, or the number of a row.", show_default=False),
+        typer.Argument(help="A choice and options of it, an architecture, or a number.", show_default=False),
     ] = None,
     architecture: Annotated[str | None, typer.Option(help="Ban this network, not an option.")] = None,
     rule: Annotated[
         str | None,
         typer.Option(help="Narrow to, ban, prefer or avoid what fulfils it: 'count(none) == 0 and params < 1e6'."),
     ] = None,
+    share: Annotated[
+        float | None, typer.Option(help="Of the proposals, with prefer and avoid \\[default: 0.75]")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for those who read it later.")] = None,
+    row: Annotated[int | None, typer.Option(help="The row that a note is about.")] = None,
     who: Annotated[str | None, typer.Option(help="Who says so \\[default: your login name]")] = None,
+    script: Annotated[
+        bool, typer.Option("--script", help="Print a Python script that makes this study again, steering included.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Say what it would do, and write nothing.")] = False,
 ) -> None:
     """Steer a search, or show how it was steered.
 
-    narrow, pin and ban decide where it may look; prefer and avoid where three of four proposals are from; evaluate what
-    is next; pause holds it until continue, stop ends it; retract takes a row back.
+    narrow, pin and ban decide where it may look; prefer and avoid where most proposals are from; evaluate what is next;
+    review lets proposals wait for approve and veto; audit checks what is excluded; pause holds it until continue, stop
+    ends it; retract takes a row back, undo the last one, redo says it again.
 
     [bold]Examples[/bold]
 
       tierwise steer runs/nasbench201-cifar10-auto-0.db
 
-      tierwise steer runs/nasbench201-cifar10-auto-0.db narrow cell/0-1 nor_conv_3x3 nor_conv_1x1
+      tierwise steer runs/nasbench201-cifar10-auto-0.db narrow cell/0-1 nor_conv_3x3 nor_conv_1x1 --preview
 
       tierwise steer runs/nasbench201-cifar10-auto-0.db ban cell/0-3 none --who anna
 
@@ -66,47 +90,54 @@ def steer(
 
       tierwise steer runs/nasbench201-cifar10-auto-0.db evaluate 3-3-3-1-3-3
 
-      tierwise steer runs/nasbench201-cifar10-auto-0.db retract 2
+      tierwise steer runs/nasbench201-cifar10-auto-0.db review 600
+
+      tierwise steer runs/nasbench201-cifar10-auto-0.db veto 41 --reason "too deep for the phone"
+
+      tierwise steer runs/nasbench201-cifar10-auto-0.db undo
     """
     from tierwise.cli import console
     from tierwise.cli.reopen import reopen
+    from tierwise.cli.steered import listed
 
-    words = what or []
+    flags = {"architecture": architecture, "rule": rule, "share": share, "reason": reason, "row": row}
+    given = {name: value for name, value in flags.items() if value is not None}
     with reopen(study, None) as (search, _):
-        if kind is None:
-            lines = _listed(search)
+        if script:
+            lines = [search.script().rstrip()]
+        elif kind is None:
+            lines = listed(search, ", ".join(SYNTAX))
+        elif preview:
+            lines = _previewed(search, kind, _fields(search, kind, what or [], given))
         else:
-            before, fields = search.steering(), _fields(search, kind, words, architecture, rule)
-            number = search.steer(kind, who=_login() if who is None else who, **fields)
-            row = search.steers()[number - 1]
-            lines = [f"row {number}{_of(row)}: {_typed(row)}", *_effect(search, before, row)]
+            lines = _written(search, kind, what or [], given, _login() if who is None else who)
     for line in lines:
         console.plain(line)
 
 
-def _fields(
-    search: Study, kind: str, words: Sequence[str], architecture: str | None, rule: str | None
-) -> dict[str, Any]:
+def _fields(search: Study, kind: str, words: Sequence[str], given: dict[str, Any]) -> dict[str, Any]:
     """The fields of a row, from what was typed. Raises UnknownName, BadSetting."""
     from tierwise.errors import BadSetting, UnknownName
     from tierwise.steering import FIELDS
 
     if kind not in FIELDS:
-        raise UnknownName("kind of steering", kind, FIELDS)
-    names = FIELDS[kind][0] if architecture is None and rule is None else ()
+        raise UnknownName("kind of steering", kind, SYNTAX)
+    names = () if {"architecture", "rule"} & given.keys() else FIELDS[kind][0]
     many = names[-1:] == ("options",)
-    numbered = kind != "retract" or all(word.isdecimal() for word in words)
-    if not numbered or (len(words) < len(names) if many else len(words) != len(names)):
+    if len(words) < len(names) if many else len(words) != len(names):
         raise BadSetting(f"steer {kind}", " ".join(words) or "nothing", SYNTAX[kind])
     fields: dict[str, Any] = dict(zip(names, words, strict=False))
+    try:
+        for name, number in (("row", int), ("trial", int), ("wait", float), ("share", float)):
+            if name in fields:
+                fields[name] = number(fields[name])
+    except ValueError as error:
+        raise BadSetting(f"steer {kind}", " ".join(words), SYNTAX[kind]) from error
     if many:
         fields["options"] = list(words[1:])
-    if kind == "retract" and architecture is None:
-        fields["row"] = int(words[0])
-    fields["rule"] = rule
-    text = fields.get("architecture", architecture)
-    if text is not None:
-        fields["architecture"] = _whole_text(text, search.space)
+    fields |= given
+    if "architecture" in fields:
+        fields["architecture"] = _whole_text(fields["architecture"], search.space)
     return fields
 
 
@@ -125,102 +156,72 @@ def _login() -> str:
         return "somebody"
 
 
-def _of(row: Steer) -> str:
-    return f" of {row.who}" if row.who else ""
-
-
-def _typed(row: Steer) -> str:
-    """A row as it would be typed."""
-    for name in ("architecture", "rule"):
-        if name in row.what and row.kind != "evaluate":
-            return f"{row.kind} --{name} {shlex.quote(row.what[name])}"
-    values = (value if isinstance(value, list) else [str(value)] for value in row.what.values())
-    return " ".join([row.kind, *(word for words in values for word in words)])
-
-
 # ---- what a row does -----------------------------------------------------------------------------------
 
 
-def _effect(search: Study, before: Steering, row: Steer) -> list[str]:
-    """What a new row changes, in words."""
-    after, size = search.steering(), search.space.size
-    if row.kind == "stop":
-        return ["nothing more is asked for; what runs is finished"]
-    if row.kind in ("pause", "continue"):
-        held = "nothing more is asked for until continue; what runs is finished"
-        return [held if row.kind == "pause" else "the search goes on"]
-    if row.kind == "evaluate":
-        return ["next, before anything that the strategy proposes"]
-    if row.kind in ("prefer", "avoid") and after.preferred is not None:
-        part = f"three of four proposals come from {after.preferred.count():,} of {size:,} architectures"
-        return [part + _best_outside(search, after.preferred, after)]
-    lines: list[str] = []
+def _written(search: Study, kind: str, words: Sequence[str], given: dict[str, Any], who: str) -> list[str]:
+    """Write a row; it and what it does, in words."""
+    from tierwise.errors import BadSetting
+    from tierwise.steering import typed
+
+    if kind in ("undo", "redo"):
+        if words or given:
+            raise BadSetting(f"steer {kind}", " ".join([*words, *given]), SYNTAX[kind])
+        before, seen = search.allowed(search.steering()), None
+        number = search.undo(who) if kind == "undo" else search.redo(who)
+    else:
+        fields = _fields(search, kind, words, given)
+        before, seen = search.allowed(search.steering()), _look(search, kind, fields)
+        number = search.steer(kind, who=who, **fields)
+    row = search.steers()[number - 1]
+    lines = [f"{row.named}: {typed(row)}"]
     if row.kind == "retract":
         back = search.steers()[row.what["row"] - 1]
-        lines.append(f"as if row {back.id}{_of(back)} had never been written: {_typed(back)}")
-    left = f"{_left(after):,} of {size:,} architectures remain, {_left(before):,} before"
-    return [*lines, left + _best_outside(search, after.left, after)]
+        lines.append(f"as if {back.named} had never been written: {typed(back)}")
+    if seen is None:
+        left = search.allowed(search.steering()).count
+        return [*lines, f"{left:,} of {search.space.size:,} architectures remain, {before.count:,} before"]
+    return [*lines, *_effect(search, row.kind, seen)]
 
 
-def _left(steering: Steering) -> int:
-    """How many architectures may still be proposed; in a space too large to sweep banned networks count as well."""
-    import numpy as np
-
-    from tierwise.history import LARGEST_SWEEP
-
-    space = steering.space
-    if not steering.banned or space.size > LARGEST_SWEEP:
-        return steering.left.count()
-    every = space.enumerate()
-    return int((steering.left.contains(every) & ~np.isin(space.canonical(every), _keys(steering))).sum())
+def _look(search: Study, kind: str, fields: dict[str, Any]) -> Preview:
+    """What a row would do; raises what it conflicts with."""
+    seen = search.preview(kind, **fields)
+    if seen.conflict is not None:
+        raise seen.conflict
+    return seen
 
 
-def _keys(steering: Steering) -> Any:
-    import numpy as np
-
-    return np.array(sorted(steering.banned), dtype=np.uint64)
-
-
-def _best_outside(search: Study, part: Part, steering: Steering) -> str:
-    """Of the best so far, how many are outside of a part of the space or banned."""
-    import numpy as np
-
-    best: Architectures = search.history().best(BEST).archs
-    if not len(best):
-        return ""
-    outside = ~part.contains(best) | np.isin(part.space.canonical(best), _keys(steering))
-    return f"; {int(outside.sum())} of the best {len(best)} so far are outside"
+def _previewed(search: Study, kind: str, fields: dict[str, Any]) -> list[str]:
+    """What a row would do, in words."""
+    seen = _look(search, kind, fields)
+    return [f"{seen.text}, if it were written:", *_effect(search, kind, seen)]
 
 
-# ---- what was said so far ------------------------------------------------------------------------------
+def _effect(search: Study, kind: str, seen: Preview) -> list[str]:
+    """What a row does, in words."""
+    if kind in SAID:
+        return [SAID[kind]]
+    if kind == "review":
+        return ["proposals wait so long for approve or veto, then they are started; 0 ends this"]
+    if seen.preferred is not None:
+        lines = [
+            f"{seen.share:.0%} of the proposals come from {seen.preferred:,} of {search.space.size:,} architectures"
+        ]
+    else:
+        lines = [f"{seen.left:,} of {search.space.size:,} architectures remain, {seen.before:,} before"]
+    if seen.evaluated and kind != "retract":
+        best = ", the best so far among them" if seen.best_lost else ""
+        lines[-1] += f"; {seen.evaluated_lost:,} of {seen.evaluated:,} evaluated ones are now outside{best}"
+    return [*lines, *([] if seen.evidence is None else [_evidence(seen.evidence)])]
 
 
-def _listed(search: Study) -> list[str]:
-    """Every row, and what they leave of the space."""
-    import time
-
-    from tierwise.steering import retracted
-
-    rows, steering = search.steers(), search.steering()
-    if not rows:
-        kinds = ", ".join(SYNTAX)
-        return [f"nobody has steered this search; all {search.space.size:,} architectures may be proposed ({kinds})"]
-    taken_back = retracted(rows)
-    evaluated = {t.why.get("row"): t for t in search.trials() if t.why.get("strategy") == "steering"}
-    width = max(len(row.who) for row in rows)
-    lines: list[str] = []
-    for row in rows:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.time))
-        state = f"  (retracted by {taken_back[row.id]})" if row.id in taken_back else "  (in force)"
-        if row.id in evaluated:
-            state = f"  (trial {evaluated[row.id].id}, {evaluated[row.id].state})"
-        state = "" if row.kind == "retract" else state
-        lines.append(f"{row.id:>3}  {when}  {row.who:{width}}  after {row.after:,} results  {_typed(row)}{state}")
-    lines.append(f"{_left(steering):,} of {search.space.size:,} architectures remain")
-    if steering.preferred is not None:
-        lines[-1] += f"; three of four proposals come from {steering.preferred.count():,} of them"
-    if steering.pause is not None:
-        lines.append(f"the search is held by row {steering.pause.id}")
-    if steering.stop is not None:
-        lines.append(f"the search is stopped by row {steering.stop.id}")
-    return lines
+def _evidence(evidence: Evidence) -> str:
+    """What the results say."""
+    if evidence.effect is None:
+        return f"no evidence: {evidence.n:,} results have it, and there is nothing to compare them with"
+    interval = f"95 %: {evidence.low:+.3g} to {evidence.high:+.3g}"
+    thin = "; thin evidence" if evidence.thin else ""
+    return (
+        f"the {evidence.n:,} results that have it are {evidence.effect:+.3g} better than the others ({interval}){thin}"
+    )

@@ -51,10 +51,10 @@ def svg(nodes: tuple[str, ...], edges: tuple[tuple[int, int, str], ...], *, titl
     edges: (source, target, operation), source < target; the operation "" is a plain edge.
     title: what a screen reader says; by default a summary of the operations.
     """
-    names = [PLAIN_NODES.get(n.lower(), _label(n)) for n in nodes]
-    labels = [_label(op) if op else "" for _, _, op in edges]
+    names = [PLAIN_NODES.get(n.lower(), label_of(n)) for n in nodes]
+    labels = [label_of(op) if op else "" for _, _, op in edges]
     ends = [(i, j) for i, j, _ in edges]
-    picture = layout([_width(n) for n in names], ends, [_pill_width(x) if x else 0.0 for x in labels])
+    picture = layout([node_width(n) for n in names], ends, [pill_width(x) if x else 0.0 for x in labels])
     live = _live(len(nodes), ends)
     kept = [k for k, (i, j) in enumerate(ends) if i in live and j in live]
     pale = _parts(
@@ -78,16 +78,19 @@ def svg(nodes: tuple[str, ...], edges: tuple[tuple[int, int, str], ...], *, titl
     return "\n".join([head, f"<title>{escape(title or _summary(nodes, edges))}</title>", *parts, "</svg>"])
 
 
-def _label(op: str) -> str:
+def label_of(op: str) -> str:
+    """A readable name, cut where it is long."""
     name = short_name(op)
     return name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
 
 
-def _width(name: str) -> float:
-    return NODE_HEIGHT if len(name) <= 1 else _pill_width(name) + 4
+def node_width(name: str) -> float:
+    """Of a node with this name."""
+    return NODE_HEIGHT if len(name) <= 1 else pill_width(name) + 4
 
 
-def _pill_width(label: str) -> float:
+def pill_width(label: str) -> float:
+    """Of a label."""
     return 6.9 * len(label) + 16
 
 
@@ -119,17 +122,17 @@ def _parts(
     which_edges: Collection[int],
 ) -> list[str]:
     """These edges and nodes, back to front: lines, nodes, labels."""
-    lines = [_line(edges[k][2], picture.routes[k]) for k in which_edges]
+    lines = [line(edges[k][2], picture.routes[k]) for k in which_edges]
     boxes = [(v, picture.boxes[v]) for v in which_nodes]
-    circles = [_pill(nodes[v], names[v], (box.x, box.y), box.width, box.height) for v, box in boxes]
+    circles = [pill(nodes[v], names[v], (box.x, box.y), box.width, box.height) for v, box in boxes]
     labelled = [k for k in which_edges if labels[k]]
     pills = [
-        _pill(edges[k][2], labels[k], picture.routes[k].label, _pill_width(labels[k]), LABEL_HEIGHT) for k in labelled
+        pill(edges[k][2], labels[k], picture.routes[k].label, pill_width(labels[k]), LABEL_HEIGHT) for k in labelled
     ]
     return [*lines, *circles, *pills]
 
 
-def _line(op: str, route: Route) -> str:
+def line(op: str, route: Route) -> str:
     """A line and its arrow head; the head is drawn by itself, so that no element needs an id."""
     tint, dash = colour(op), ' stroke-dasharray="5 4"' if colour(op) == SKIP else ""
     x, y = route.tip
@@ -139,7 +142,8 @@ def _line(op: str, route: Route) -> str:
     )
 
 
-def _pill(op: str, label: str, at: Point, width: float, height: float) -> str:
+def pill(op: str, label: str, at: Point, width: float, height: float) -> str:
+    """A rounded box with a label, in the colour of its operation."""
     x, y = at
     size = ' font-size="17"' if label == "+" else ""
     return (

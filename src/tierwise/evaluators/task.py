@@ -13,6 +13,7 @@ from tierwise import python_files
 from tierwise.errors import BadSetting, UnknownName
 from tierwise.evaluators.dataset import Data
 from tierwise.evaluators.recipe import Recipe
+from tierwise.evaluators.small_data import SMALL
 from tierwise.evaluators.train import Train
 from tierwise.space import Space
 from tierwise.spaces.declared import load_space
@@ -39,11 +40,17 @@ def load(
 
     space: a space, its TOML file or ``FILE.py:NAME``. data: ``FILE.npz`` with arrays x and y, perhaps x_test and
     y_test (told as test_accuracy), x_validation and y_validation; or ``FILE.py:NAME``, a function in a Python file that
-    gives (inputs, labels) or a Dataset. classes: by default one more than the highest label of an npz.
+    gives (inputs, labels) or a Dataset; or digits, mnist5k, mnist1d. classes: by default one more than the highest
+    label of an npz.
     training: of the recipe and of `Train`: epochs, batch, rate, augment ("flip,shift"), together, device, ...
     Raises BadSetting, UnknownName.
     """
     chosen = space if isinstance(space, Space) else load_space(space)
+    if data in SMALL:
+        small = SMALL[data]()
+        task = made(chosen, small.train, classes or 10, training, validation=small.validation, test=small.test)
+        task.name = f"train:{data}"
+        return task
     parts, highest = _parts(data)
     if (count := classes or highest) is None:
         raise BadSetting("classes", None, f"how many classes there are, where {data} is code")

@@ -15,7 +15,7 @@ THIN = 20  # architectures with and without an option, below which its effect re
 
 @dataclass(frozen=True)
 class Effects:
-    """(g, options) tables over the choices of a space; NaN where an option is not there at all.
+    """(g, options) tables over the choices of a space, or (d,) over other conditions; NaN where nobody has one.
 
     mean: of the quantity over the architectures that have the option. effect: by how much that is above the mean of
     those that have it not. low, high: the interval of the effect. count: architectures that have it.
@@ -40,23 +40,29 @@ def effects(archs: Architectures, y: Floats, *, share: float = 0.95, samples: in
 
     share: of the bootstrap intervals; samples: drawn for them. An option that all have has no effect: NaN.
     """
-    known = np.flatnonzero(np.isfinite(y))
-    genes, y, n = archs.genes[known], np.asarray(y, dtype=np.float64)[known], len(known)
     width = archs.space.allowed.shape[1]
-    has = (genes[:, :, None] == np.arange(width)).reshape(n, genes.shape[1] * width).astype(np.float64)
-    count = has.sum(0)
+    has = (archs.genes[:, :, None] == np.arange(width)).reshape(len(archs), archs.shape[1] * width)
+    found = effects_of(has, y, share=share, samples=samples, seed=seed)
+    shape = (archs.shape[1], width)
+    tables = (found.mean, found.effect, found.low, found.high)
+    mean, effect, low, high = (table.reshape(shape) for table in tables)
+    return Effects(mean, effect, low, high, found.count.reshape(shape), found.n)
+
+
+def effects_of(has: NDArray[np.bool_], y: Floats, *, share: float = 0.95, samples: int = 400, seed: int = 0) -> Effects:
+    """Of any conditions, has (n, d): who fulfils them, on y (n,)."""
+    known = np.flatnonzero(np.isfinite(y))
+    own, y, n = has[known].astype(np.float64), np.asarray(y, dtype=np.float64)[known], len(known)
     weights = (
         np.random.default_rng(seed).multinomial(n, np.full(n, 1 / max(n, 1)), size=samples) if n else np.zeros((1, 0))
     )
-    mean, effect = _compared(np.ones((1, n)), has, y)
-    drawn = _compared(weights, has, y)[1]
-    low, high = (np.full(has.shape[1], np.nan) for _ in range(2))
+    mean, effect = _compared(np.ones((1, n)), own, y)
+    drawn = _compared(weights, own, y)[1]
+    low, high = (np.full(own.shape[1], np.nan) for _ in range(2))
     there = np.flatnonzero(np.isfinite(effect[0]))
     if len(there):
         low[there], high[there] = np.nanquantile(drawn[:, there], [(1 - share) / 2, (1 + share) / 2], axis=0)
-    shape = (genes.shape[1], width)
-    mean, effect, low, high = (table.reshape(shape) for table in (mean[0], effect[0], low, high))
-    return Effects(mean, effect, low, high, count.astype(np.int64).reshape(shape), n)
+    return Effects(mean[0], effect[0], low, high, own.sum(0).astype(np.int64), n)
 
 
 def _compared(weights: NDArray[np.generic], has: Floats, y: Floats) -> tuple[Floats, Floats]:

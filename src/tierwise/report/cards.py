@@ -69,6 +69,9 @@ def why(facts: Facts, position: int) -> str:
         return "Why proposed: no reason given"
     if reason.get("strategy") == "steering":
         return f"Why proposed: {wanted_by(facts, reason)}"
+    if reason.get("strategy") == "audit":
+        rows = ", ".join(map(str, reason.get("rows", [])))
+        return f"Why proposed: drawn at random, to check what steering row {rows} excludes"
     if reason.get("strategy") == "known":
         return f"Why proposed: not at all, its result was known before, from {reason.get('from')}"
     words = [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in reason.items()]

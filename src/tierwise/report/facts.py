@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import math
 import shlex
 from collections.abc import Mapping
@@ -16,10 +14,11 @@ from sklearn.pipeline import Pipeline
 
 from tierwise import metrics, registry
 from tierwise.architecture import Architectures
-from tierwise.errors import BadSetting, TierwiseError, UnknownName
-from tierwise.history import DONE, Trial
+from tierwise.errors import BadSetting, TierwiseError
+from tierwise.history import Trial
 from tierwise.predictor import score_all
 from tierwise.provenance import known_before
+from tierwise.script import strategy_call
 from tierwise.study import Study, open_study
 
 if TYPE_CHECKING:
@@ -98,21 +97,24 @@ class Facts:
 
 def gather(study: Study, benchmark: Table | None, predictor: Any) -> Facts:
     """The facts of a study; `predictor` (a name or an object) learns from its labels. Raises BadSetting."""
-    history = study.history()
-    done = np.flatnonzero((history.state == DONE) & (history.budget == 0) & np.isfinite(history.y))
+    trials = study.trials()  # withdrawn ones as well, which a history leaves out
+    archs = Architectures.of([trial.arch for trial in trials], study.space)
+    y = np.array([trial.metrics.get(study.objective, np.nan) for trial in trials], dtype=np.float64)
+    full = [trial.state == "done" and not trial.budget for trial in trials]
+    done = np.flatnonzero(np.array(full, dtype=np.bool_) & np.isfinite(y))
     truth = None if benchmark is None else _truth(study, benchmark)
     ranked, unranked = None, ""
     try:
-        ranked = _rank(study, benchmark, predictor, history.archs[done], history.y[done])
+        ranked = _rank(study, benchmark, predictor, archs[done], y[done])
     except TierwiseError as error:
         unranked = str(error)
     return Facts(
         study=study,
-        trials=study.trials(),
-        archs=history.archs,
-        y=history.y,
+        trials=trials,
+        archs=archs,
+        y=y,
         done=done,
-        best=done[np.argsort(-history.y[done], kind="stable")],
+        best=done[np.argsort(-y[done], kind="stable")],
         truth=truth,
         ranked=ranked,
         unranked=unranked,
@@ -239,23 +241,15 @@ def _judge(name: str, scores: Column, labels: Column, seen: NDArray[np.bool_], p
 def command(facts: Facts) -> str:
     """The command line of the same search, "" where the study was not made of registered parts."""
     study, noted = facts.study, facts.study.notes.get("benchmark")
-    try:
-        call = ast.parse(repr(study.strategy), mode="eval").body
-        if not isinstance(noted, dict) or not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            return ""
-        given = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
-        points = registry.installed("strategy").items()
-        name, factory = next((n, p.load()) for n, p in points if p.value.endswith(f":{call.func.id}"))
-    except (SyntaxError, ValueError, StopIteration, UnknownName):
+    called = strategy_call(repr(study.strategy))
+    if not isinstance(noted, dict) or called is None:
         return ""
-    usual = {p.name: p.default for p in inspect.signature(factory).parameters.values()}
+    name, given = called
     words = ["tierwise", "run", str(noted["name"])]
     words += [part for key, value in noted.items() if key != "name" for part in (f"--{key}", str(value))]
     words += ["--strategy", name]
-    words += [
-        part for key, value in given.items() if value != usual.get(str(key)) for part in ("--option", f"{key}={value}")
-    ]
-    words += ["--trials", str(len(facts.trials)), "--seed", str(study.seed)]
+    words += [part for key, value in given.items() for part in ("--option", f"{key}={value}")]
+    words += ["--trials", str(sum(trial.state != "withdrawn" for trial in facts.trials)), "--seed", str(study.seed)]
     words += [part for source in known_before(facts.trials) for part in ("--known", source)]
     words += [] if study.prior is None else ["--prior", study.prior.source]
     for key, (least, most) in study.limits.items():

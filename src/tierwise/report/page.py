@@ -95,6 +95,8 @@ def _summary(facts: Facts) -> Html:
     rows += _others_labels(facts)
     if failed:
         rows.append(("Failed evaluations", f"{failed:,}", "listed below with their reasons"))
+    if withdrawn := sum(t.state == "withdrawn" for t in facts.trials):
+        rows.append(("Withdrawn proposals", f"{withdrawn:,}", "not evaluated, because somebody did not want them"))
     if any("seconds" in t.metrics for t in facts.trials):
         rows.append(("Simulated training time", _duration(study.seconds), "as recorded, one after another"))
     else:
@@ -206,6 +208,7 @@ def _trials(facts: Facts) -> Html | str:
     for t, name in zip(facts.trials, notation, strict=True):
         value = facts.number(t.metrics[facts.study.objective]) if facts.study.objective in t.metrics else t.state
         value += f", budget {t.budget}" if t.budget else ""
+        value += f": {t.error}" if t.state == "withdrawn" else ""
         rows.append([t.id, tag("code", name), value, why(facts, t.id - 1).removeprefix("Why proposed: ")])
     content = table(["Trial", "Architecture", facts.objective, "Why proposed"], rows, "trials")
     summary = tag("summary", f"Show all {len(rows):,} trials")

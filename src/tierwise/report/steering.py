@@ -8,21 +8,27 @@ from typing import Any
 
 from tierwise.report.facts import Facts
 from tierwise.report.template import Html, join, section, tag
-from tierwise.steering import Steer, retracted
+from tierwise.steer_row import Steer, retracted, words
+from tierwise.steering import PREFERENCE
 
 _RULES = {
     "narrow": "look only where {rule}",
     "ban": "nothing where {rule}",
-    "prefer": "three of four proposals where {rule}",
-    "avoid": "three of four proposals where not {rule}",
+    "prefer": "{share} of the proposals where {rule}",
+    "avoid": "{share} of the proposals where not {rule}",
 }
 _WORDS = {
     "narrow": "look only where {choice} is {options}",
     "pin": "{choice} is {option} from now on",
     "ban": "no {option} as {choice}",
-    "prefer": "three of four proposals with {options} as {choice}",
-    "avoid": "three of four proposals without {options} as {choice}",
+    "prefer": "{share} of the proposals with {options} as {choice}",
+    "avoid": "{share} of the proposals without {options} as {choice}",
     "evaluate": "evaluate {architecture} next",
+    "review": "proposals wait {wait} seconds for a person",
+    "approve": "start trial {trial} now",
+    "veto": "never start trial {trial}",
+    "audit": "{share} of the proposals from what is excluded",
+    "note": "note: {text}",
     "pause": "hold",
     "continue": "go on",
     "stop": "stop",
@@ -49,9 +55,12 @@ def wanted_by(facts: Facts, why: Mapping[str, Any]) -> str:
 
 
 def _line(row: Steer, taken_back: int | None) -> Html:
-    values = {k: v if isinstance(v, str | int) else " or ".join(v) for k, v in row.what.items()}
-    words = "never " + str(values["architecture"]) if row.kind == "ban" and "architecture" in values else None
-    what = words or (_RULES if "rule" in values else _WORDS)[row.kind].format(**values)
+    values = {name: " or ".join(words(value)) for name, value in row.what.items()}
+    if row.kind in ("prefer", "avoid", "audit"):
+        values["share"] = f"{row.what.get('share', PREFERENCE):.0%}"
+    never = "never " + values["architecture"] if row.kind == "ban" and "architecture" in values else None
+    what = never or (_RULES if "rule" in values else _WORDS)[row.kind].format(**values)
+    what += f" ({values['reason']})" if "reason" in values else ""
     when, who = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.time)), row.who or "somebody"
     back = f" (taken back by row {taken_back})" if taken_back else ""
     return tag("li", join([tag("b", f"After {row.after:,} evaluations"), f"{when}, {who}: {what}{back}"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,13 +25,15 @@ from tierwise.spaces.nodes import Nodes
 from tierwise.spaces.sizes import Sizes, SizeStage
 from tierwise.spaces.stage import StageOptions
 from tierwise.spaces.stages import Stages
+from tierwise.spaces.template import TemplateSpace
+from tierwise.spaces.template_shapes import Template, read_template
 
 
 def load_space(source: str | Path | Mapping[str, Any], operations: Operations | None = None) -> Space:
     """The space that a TOML file, or an equal dict, declares; or of a Python file and a name, ``"my_module.py:Net"``.
 
     ``kind`` is "edges", "nodes", "chain", "sizes", "stages" or "grammar"; the other keys are the arguments of `Edges`,
-    `Nodes`, `Chain`, `Sizes`, `Stages` or `Grammar`, in short::
+    `Nodes`, `Chain`, `Sizes`, `Stages` or `Grammar` (or "template", see `Template`), in short::
 
         kind = "edges"                          # name = "..." may be given; by default that of the file
         nodes = 4
@@ -66,12 +69,14 @@ def load_space(source: str | Path | Mapping[str, Any], operations: Operations | 
         python_files.allow([python[0]])
         return _in_python(*python)
     given, label, name, folder = _read(source)
-    models = declaration.KINDS
+    models: dict[str, Any] = {**declaration.KINDS, "template": Template}
     kind = given.get("kind")
     if kind is None:
         raise BadSetting(f"{label}: kind", None, f"a key kind, one of {', '.join(models)}")
     if kind not in models:
         raise UnknownName(f"kind of space in {label}", str(kind), models)
+    if kind == "template":
+        return TemplateSpace(read_template(given, label), str(given.get("name") or name))
     declared: Any = _checked(models[kind], given, label)
     name = getattr(declared, "name", "") or name
     try:
@@ -154,9 +159,11 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str, 
         return dict(source), str(source.get("name", "space")), "space", Path()
     path = Path(source)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), path.name, path.stem, path.parent
-    except (OSError, ValueError) as error:
-        raise BadSetting("file of a space", str(path), f"a readable TOML file ({error})") from error
+        text = path.read_text(encoding="utf-8")
+        given: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        return dict(given), path.name, path.stem, path.parent
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise BadSetting("file of a space", str(path), f"a readable TOML or JSON file ({error})") from error
 
 
 def _placed(text: str, name: str, label: str, joint: str = ": ") -> str:

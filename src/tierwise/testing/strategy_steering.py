@@ -37,6 +37,7 @@ def steering_is_obeyed(case: StrategyCase) -> None:
         _expect_some_inside(study, case.space.narrow(path, others), "avoid", choice=path, options=options)
         _a_rule_is_obeyed(study, options[-1])
         _a_banned_architecture_is_not_proposed(case, study)
+        _a_vetoed_proposal_is_withdrawn(case, study)
         _what_a_person_wants_comes_first(study)
         row = study.steer("stop")
         expect_equal("trials after stop", study.ask(FEW), [])
@@ -98,6 +99,20 @@ def _a_banned_architecture_is_not_proposed(case: StrategyCase, study: Study) -> 
     expect(banned[0] not in keys, f"expected anything but the banned {wanted[0].arch}")
     study.steer("retract", row=row)
     expect(study.history().fresh(_archs(study, wanted[:1]))[0], "expected a retracted ban to leave it possible")
+
+
+def _a_vetoed_proposal_is_withdrawn(case: StrategyCase, study: Study) -> None:
+    """The strategy sees a history without it, and does not propose its network again."""
+    vetoed = next(trial for trial in reversed(study.trials()) if trial.state == "waiting")
+    row = study.steer("veto", trial=vetoed.id)
+    study.run(study.finished + 1)
+    expect_equal("the state of a vetoed proposal", study.trials()[vetoed.id - 1].state, "withdrawn")
+    history = study.history()
+    expect(vetoed.id - 1 not in history.ids, "expected a history without the vetoed proposal")
+    proposals = case.make().ask(history, FEW, np.random.default_rng(0))
+    keys = study.space.canonical(_archs(study, proposals))
+    expect(study.space.canonical(_archs(study, [vetoed]))[0] not in keys, f"expected anything but {vetoed.arch}")
+    study.steer("retract", row=row)
 
 
 def _what_a_person_wants_comes_first(study: Study) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architectures
-from tierwise.errors import UnknownName
+from tierwise.errors import BadSetting, UnknownName
 from tierwise.space import Space
 
 Case = TypeVar("Case")
@@ -109,7 +109,10 @@ def narrowed_to(space: Space, most: int) -> Space:
         if excess <= 1:
             break
         left = [choice.options[int(o)] for o in np.flatnonzero(space.allowed[gene])]
-        space = space.narrow(choice.path, left[: max(1, len(left) // excess)])
+        try:
+            space = space.narrow(choice.path, left[: max(1, len(left) // excess)])
+        except BadSetting:  # the first options alone are no architecture, as in a mask with nothing on
+            space = space.narrow(choice.path, left[-1:])
     return space
 
 

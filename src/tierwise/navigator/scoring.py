@@ -1,0 +1,192 @@
+"""What a process of its own works out: scores of the whole map by a predictor that has learnt the results so far."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tierwise import registry
+from tierwise.architecture import Architectures
+from tierwise.errors import TierwiseError
+from tierwise.explanation import explain
+from tierwise.navigator.scale import Scale
+from tierwise.predictor import score_all, score_and_std
+from tierwise.space import Space
+
+Floats = NDArray[np.float64]
+TIERS = 5
+GRID = 1_000  # rows looked at together when the border of a tier is searched for
+POLITE = 10  # niceness: a search on the same machine goes first
+MOST_LABELS = 5_000  # that `auto` is made for; boosted trees take more
+OTHERS = ("trees", "forest")  # where a predictor can not be had, or not in this space
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What a predictor learns from: genes (n, choices) of a space, y (n,) higher better. name: of the predictor."""
+
+    space: Space
+    genes: NDArray[np.int16]
+    y: Floats
+    name: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of every row, in the unit of the results: score, std (NaN where the predictor does not know it); tier (0 best).
+    edges: (4,) least score of each tier but the last, the best first. name: who predicts. labels: how many it has
+    learnt.
+    """
+
+    score: Floats
+    std: Floats
+    tier: NDArray[np.uint8]
+    edges: Floats
+    name: str
+    labels: int
+
+
+def score(labelled: Labelled, genes: NDArray[np.int16] | None) -> Scores:
+    """Scores of these architectures, or of the whole space."""
+    _polite()
+    archs = _archs(labelled.space, genes)
+    predictor, name, scale = fitted(labelled)
+    if getattr(predictor, "gives_std", False):
+        raw, std = score_and_std(predictor, archs)
+    else:
+        raw, std = score_all(predictor, archs), np.full(len(archs), np.nan)
+    raw, std = np.asarray(raw, dtype=np.float64), np.asarray(std, dtype=np.float64)
+    values = scale(raw)
+    tier, edges = _tiers(predictor, archs, values)
+    return Scores(values, scale.spread(raw, std), tier, edges, name, len(labelled.y))
+
+
+def beforehand(labelled: Labelled, later: NDArray[np.int16], sample: NDArray[np.int16]) -> Floats:
+    """(n,) which share of a sample each of the later ones is scored above, by a predictor without their results."""
+    _polite()
+    predictor = fitted(labelled)[0]
+    asked, others = (score_all(predictor, _archs(labelled.space, rows)) for rows in (later, sample))
+    return np.searchsorted(np.sort(others), asked) / len(others)
+
+
+def scored(labelled: Labelled, genes: NDArray[np.int16]) -> Floats:
+    """(n,) scores of architectures that are not on the map, in the unit of the results."""
+    _polite()
+    predictor, _, scale = fitted(labelled)
+    return scale(np.asarray(score_all(predictor, _archs(labelled.space, genes)), dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What raises and lowers one score: name, content of a column and its effect, the strongest first."""
+
+    reasons: list[tuple[str, float, float]]
+    base: float
+    score: float
+
+
+def explained(labelled: Labelled, scores: Floats | None, genes: NDArray[np.int16], count: int) -> Explained:
+    """Of one architecture. scores: of the whole space, where they are known; else the predictor is fitted.
+
+    Somebody waits for it: it is not polite.
+    """
+    scorer: Any = fitted(labelled)[0] if scores is None else _Known(scores)
+    found = explain(scorer, _archs(labelled.space, genes), seed=labelled.seed)
+    return Explained(found.top(count), float(found.base), float(found.score[0]))
+
+
+@dataclass
+class _Known:
+    """A predictor that has scored its whole space already."""
+
+    scores: Floats
+
+    def fit(self, archs: Any, y: Any) -> Any:
+        raise NotImplementedError
+
+    def predict(self, archs: Architectures) -> Floats:
+        return self.scores[archs.space.index(archs)]
+
+
+_fits: dict[tuple[Any, ...], tuple[Any, str, Scale]] = {}  # the last one of this process
+
+
+def fitted(labelled: Labelled) -> tuple[Any, str, Scale]:
+    """The predictor, its name, and the unit of the results; another one where it can not be had.
+
+    Raises TierwiseError where none can.
+    """
+    key = labelled.name, labelled.seed, labelled.genes.tobytes(), labelled.y.tobytes()
+    if key not in _fits:
+        archs, problems = _archs(labelled.space, labelled.genes), list[TierwiseError]()
+        first = OTHERS[0] if len(labelled.y) > MOST_LABELS else labelled.name
+        for name in dict.fromkeys((first, *OTHERS)):
+            try:
+                predictor = registry.make("predictor", name, **_seeded(name, labelled.seed)).fit(archs, labelled.y)
+            except TierwiseError as error:
+                problems.append(error)
+                continue
+            _fits.clear()
+            own = np.asarray(score_all(predictor, archs), dtype=np.float64)
+            _fits[key] = predictor, name, Scale.of(own, labelled.y)
+            break
+        else:
+            raise problems[0]
+    return _fits[key]
+
+
+def _seeded(name: str, seed: int) -> dict[str, int]:
+    return {"seed": seed} if "seed" in registry.find("predictor", name)().get_params(deep=False) else {}
+
+
+def _tiers(predictor: Any, archs: Architectures, score: Floats) -> tuple[NDArray[np.uint8], Floats]:
+    """The predictor's own tiers, where they follow the score; else fifths of the map."""
+    order = np.argsort(-score, kind="stable")
+    ends = [len(score) * tier // TIERS for tier in range(1, TIERS)]
+    if hasattr(predictor, "predict_tier"):
+        own = functools.partial(_own_tiers, predictor, archs)
+        looked = np.unique(np.linspace(0, len(order) - 1, min(GRID, len(order))).astype(np.int64))
+        tiers = own(order[looked])
+        if (np.diff(tiers) >= 0).all():
+            ends = [_end(own, order, looked, tiers, tier) for tier in range(TIERS - 1)]
+    above = float(np.nextafter(score.max(), np.inf)) if len(score) else 0.0
+    edges = np.array([score[order[end - 1]] if end else above for end in ends])
+    return (edges[None, :] > score[:, None]).sum(1).astype(np.uint8), edges
+
+
+def _own_tiers(predictor: Any, archs: Architectures, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(predictor.predict_tier(archs[rows]), dtype=np.int64)
+
+
+def _end(own: Any, order: NDArray[np.int64], looked: NDArray[np.int64], tiers: NDArray[np.int64], tier: int) -> int:
+    """How many rows, the best first, are in this tier or a better one: the bracket that the grid gives is searched."""
+    inside = int((tiers <= tier).sum())
+    if inside in (0, len(looked)):
+        return len(order) if inside else 0
+    first, last = int(looked[inside - 1]) + 1, int(looked[inside])
+    return first + int((own(order[first:last]) <= tier).sum()) if last > first else first
+
+
+def _archs(space: Space, genes: NDArray[np.int16] | None) -> Architectures:
+    space = _listed(space)
+    return space.enumerate() if genes is None else Architectures(space, genes)
+
+
+@functools.lru_cache(maxsize=1)
+def _listed(space: Space) -> Space:
+    """The space itself, the same object for equal ones: what it remembers is remembered by this process."""
+    return space
+
+
+def _polite() -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, max(POLITE, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+def ready() -> None:
+    """Nothing, but the process is there and has imported what it needs."""
