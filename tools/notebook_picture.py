@@ -68,6 +68,9 @@ def picture(address: str) -> None:
         frame = page.frame_locator("iframe[title=tierwise]")
         frame.get_by_role("tab", name="Tiers").click(timeout=WAIT)
         frame.get_by_role("button", name="tier 1").first.wait_for(timeout=WAIT)
+        frame.locator("[data-drawn]").wait_for(timeout=WAIT)
+        with contextlib.suppress(Error):
+            page.get_by_role("button", name="No", exact=True).click(timeout=2_000)  # news of Jupyter
         page.wait_for_timeout(3_000)
         page.locator(".jp-Notebook").screenshot(path=OUT)
         browser.close()

@@ -46,7 +46,7 @@ def _nothing(page: Page) -> None:
 def _learnt(page: Page) -> None:
     """The predictor has scored the map."""
     expect(page.get_by_role("region", name="Tiers", exact=True)).to_contain_text("tier 1", timeout=WAIT)
-    page.wait_for_timeout(2_000)
+    page.wait_for_timeout(12_000)  # the map takes its new axes
 
 
 def _ban(page: Page) -> None:

@@ -110,7 +110,7 @@ def test_bad_input_is_one_line_that_helps(cli: Cli, study: Path):
         (("shrink", "nothing.db"), "no such file"),
         (("shrink", study, *GP, "--out", "nowhere/small.toml"), "a path that can be written"),
         (("run", "nasbench201", "--space", "other.toml"), "a part of <space nasbench201: 15,625 architectures>"),
-        (("run", "nasbench201", "--space", "nothing.toml"), "a readable TOML file"),
+        (("run", "nasbench201", "--space", "nothing.toml"), "a readable TOML or JSON file"),
         (("run", "nasbench201", "--space", "nasbench21"), 'did you mean "nasbench201"?'),
         (("run", "nasbench201", "--space", "broken.toml"), 'no option of cell/0-1 in broken.toml "nine"'),
     ):

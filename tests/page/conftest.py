@@ -31,7 +31,7 @@ def browser_and_page() -> None:
         pytest.skip("no chromium: apt-get install chromium")
     if not BUILT.is_file():
         pytest.skip("the page is not built: make run, or npm run build in web/")
-    expect.set_options(timeout=20_000)  # a busy machine
+    expect.set_options(timeout=60_000)  # a busy machine
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +98,7 @@ def app(page: Page, served: Served) -> Generator[Page]:
     page.on("console", console)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda request: wrong.append(request.url) if _leaves(request.url, served) else None)
+    page.set_default_timeout(60_000)
     page.goto(served.start)
     expect(page.get_by_role("heading", name="nasbench201")).to_be_visible()
     yield page

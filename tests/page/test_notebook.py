@@ -104,6 +104,7 @@ def test_a_cell_selects_steers_compares_and_follows(page: Page, study: Study) ->
     explorer = Explorer(study)
     app: Any = put(page, explorer)
     expect(app.get_by_role("application", name=re.compile("^Map of 15625"))).to_be_visible()
+    expect(app.locator("[data-drawn]")).to_be_visible()
 
     app.get_by_role("textbox", name="Filter", exact=True).fill("count(nor_conv_3x3) == 6")
     app.get_by_role("textbox", name="Filter", exact=True).press("Enter")

@@ -207,7 +207,7 @@ def test_a_huge_declared_space_samples_but_is_not_listed(tmp_path: Path) -> None
 
 MISTAKES = {
     "nothing": ("", "kind = None", "one of edges, nodes, chain, sizes"),
-    "no TOML": ("kind = ", "file of a space", "a readable TOML file"),
+    "no TOML": ("kind = ", "file of a space", "a readable TOML or JSON file"),
     "an unknown kind": ('kind = "edge"', "kind of space", 'did you mean "edges"'),
     "an unknown key": (EDGES.replace("nodes =", "nods ="), "key in", 'did you mean "nodes"'),
     "an unknown key inside": (EDGES.replace("channels = 32", "chanels = 32"), "network.stages.1", '"channels"'),

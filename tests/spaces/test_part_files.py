@@ -108,7 +108,7 @@ MEMBERS = PART + "members = '''\n0-1-2-3-4-0\n1-1-1-1-1-1\n'''\n"
 MISTAKES = {
     "no base": ('kind = "part"', "base", "this key is needed"),
     "an unknown base": (PART.replace("h201", "h2O1"), "space", 'did you mean "nasbench201"'),
-    "a base that is not there": (PART.replace("nasbench201", "mine.toml"), "mine.toml", "a readable TOML file"),
+    "a base that is not there": (PART.replace("nasbench201", "mine.toml"), "mine.toml", "a readable TOML or JSON file"),
     "a broken base": (PART.replace("nasbench201", "broken.toml"), "broken.toml", "nodes = 'two'"),
     "a part as base": (PART.replace("nasbench201", "fine.toml"), "base", "not a part of one"),
     "itself as base": (PART.replace("nasbench201", "small.toml"), "base", "not a part of one"),
@@ -146,7 +146,7 @@ def test_what_cannot_be_saved(cells: Path, tmp_path: Path) -> None:
         save_space(small, target)
     with pytest.raises(BadSetting, match="what declares <space cells: 27 architectures>"):
         save_space(small, target, "nasbench201")
-    with pytest.raises(BadSetting, match=r"readable TOML file.*nasbench2O1"):
+    with pytest.raises(BadSetting, match=r"readable TOML or JSON file.*nasbench2O1"):
         save_space(small, target, "nasbench2O1")
     with pytest.raises(BadSetting, match="declares the space flat"):
         save_space(Flat(), target)

@@ -80,3 +80,11 @@ def test_the_published_schedule_needs_a_predictor_with_its_sampler():
     data = make("benchmark", "nasbench201", dataset="cifar10")
     with Study(None, data.space, Tiers(schedule="published"), data) as study, pytest.raises(BadSetting, match="nar"):
         study.run(30)
+
+
+def test_a_predictor_without_tiers_is_refused_before_anything_is_evaluated():
+    data = make("benchmark", "nasbench201")
+    with Study(None, data.space, Tiers(predictor="trees"), data) as study:
+        with pytest.raises(BadSetting, match="tiers of its own"):
+            study.run(30)
+        assert not len(study.history())

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tierwise import registry
 from tierwise.architecture import Architectures, concatenate
 from tierwise.candidates import Labels, fitted, random_proposals, tier_draws
 from tierwise.errors import BadSetting
@@ -46,7 +47,10 @@ class Tiers:
             raise BadSetting("tiers", repr(self), "first of 10 or more, draws and k of 1 or more")
 
     def ask(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
-        """Random proposals until there are labels enough, then ranked ones."""
+        """Random proposals until there are labels enough, then ranked ones. Raises BadSetting for a predictor that
+        knows no tiers, or for the published schedule no sampler.
+        """
+        self._check_predictor()
         first = self.first if self.schedule == "rounds" else round(history.total * PUBLISHED_SHARE)
         done = history.done
         if len(history) < first or len(done) < 10:
@@ -55,6 +59,14 @@ class Tiers:
         if self.schedule == "published":
             return self._look_up(history, done, first, n)
         return self._round(history, done, n, rng)
+
+    def _check_predictor(self) -> None:
+        made: Any = registry.find("predictor", self.predictor)
+        if not hasattr(made, "predict_tier_proba"):
+            raise BadSetting("predictor", self.predictor, "one with tiers of its own: auto, nar, tier")
+        if self.schedule == "published" and not hasattr(made, "guided_candidates"):
+            allowed = 'one with the published sampler for schedule "published": nar'
+            raise BadSetting("predictor", self.predictor, allowed)
 
     def _round(self, history: History, done: History, n: int, rng: np.random.Generator) -> list[Proposal]:
         """Learn from every label, rank the candidates, propose the best that the predictor calls best tier."""
@@ -99,10 +111,6 @@ class Tiers:
         """
         planned = done.rows(done.ids < first)
         predictor: Any = fitted(self.predictor, history.seed, Labels(planned.archs, planned.y))
-        if not hasattr(predictor, "guided_candidates"):
-            raise BadSetting(
-                "predictor", self.predictor, 'one with the published sampler for schedule "published": nar'
-            )
         drawn = np.random.default_rng([history.seed, first])  # the same iterations, however often it is asked
         known, proposals = history, list[Proposal]()
         for iteration, ranked in enumerate(predictor.guided_candidates(history.space, drawn, k=self.k), start=1):

@@ -53,7 +53,7 @@ export class Surface {
   private ratio = 1
 
   constructor(
-    private root: HTMLElement,
+    readonly root: HTMLElement,
     rows: number,
     inks: Inks,
     private callbacks: Callbacks,
