@@ -71,6 +71,7 @@ def test_the_search_is_played_again(app: Page) -> None:
 
 
 def test_the_best_are_selected_by_share(app: Page) -> None:
+    expect(pane(app, "Tiers").get_by_role("button", name=re.compile("^tier 1"))).to_be_visible()  # it is predicted
     drawn(app)
     app.get_by_role("button", name="Select", exact=True).first.click()
     app.get_by_role("menuitem", name=re.compile("^Top 1")).click()
@@ -137,8 +138,8 @@ def test_the_table_is_filtered_and_sorted(app: Page) -> None:
 
 
 def test_an_address_holds_the_whole_view(app: Page, served: Served) -> None:
+    app.goto("about:blank")  # as somebody opens it who was sent it
     app.goto(f"{served.address}#x=flops&y=params&row=7&select=rule:count(none)+==+0&tab.map=table")
-    app.reload()
     expect(app.get_by_role("tab", name="Table")).to_have_attribute("aria-selected", "true")
     expect(app.get_by_role("tab", name=re.compile("^Selection"))).to_contain_text("4,096")
 
