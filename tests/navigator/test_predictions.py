@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -82,6 +82,8 @@ def test_boosted_trees_take_more_labels_than_auto_is_made_for(monkeypatch: pytes
     assert fitted(labelled(31, "auto"))[1] == "trees"
 
 
+@example(np.array([0.0, 0.0, 0.0, 5e-324]), 0)
+@example(np.array([0.0, 2e-308, 4e-308, 50.0]), 1)
 @given(arrays(np.float64, st.integers(4, 40), elements=st.floats(-50, 50)), st.integers(0, 99))
 def test_a_scale_keeps_the_order(scores: np.ndarray, seed: int):
     y = np.random.default_rng(seed).normal(size=len(scores))

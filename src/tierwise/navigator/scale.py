@@ -23,12 +23,15 @@ class Scale:
 
     @classmethod
     def of(cls, scores: Floats, y: Floats) -> Scale:
-        """From the scores of the labels and the labels. Of equal ones scores are kept as they are."""
-        if not np.ptp(scores) or not np.ptp(y):
+        """From the scores of the labels and the labels. Of equal ones scores are kept as they are.
+
+        Scores that differ by rounding alone are equal: between them a map would rise without bound.
+        """
+        if np.ptp(scores) <= np.finfo(np.float64).eps * max(1.0, np.abs(scores).max()) or not np.ptp(y):
             return cls(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
-        at = np.linspace(0, 1, min(KNOTS, len(y)))
+        at, apart = np.linspace(0, 1, min(KNOTS, len(y))), RISE * np.ptp(scores)
         knots, results = np.quantile(scores, at), np.quantile(y, at)
-        knots, first = np.unique(knots, return_index=True)
+        knots, first = np.unique(knots[0] + np.round((knots - knots[0]) / apart) * apart, return_index=True)
         rise = RISE * np.ptp(y) * (knots - knots[0]) / np.ptp(knots)
         return cls(knots, results[first] + rise)
 
