@@ -29,6 +29,7 @@ from tierwise import Study, make
 from tierwise.harness.tables import mean_sd
 from tierwise.insight.effects import effects
 from tierwise.insight.rules import rules
+from tierwise.steer_row import in_force
 
 EVERY, MOST, BATCH, SHARE = 20, 300, 5, 0.001
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
@@ -58,10 +59,8 @@ def focuses(study: Study) -> None:
     if not 0 < inside.sum() < len(inside):
         return
     found = rules(done.archs, inside, {})
-    before = [row.id for row in study.steers() if row.kind == "prefer"]
-    taken_back = {row.what["row"] for row in study.steers() if row.kind == "retract"}
-    for row in set(before) - taken_back:
-        study.steer("retract", who="analyst", row=row)
+    for row in in_force(study.steers()).values():
+        study.steer("retract", who="analyst", row=row.id)
     study.steer("prefer", who="analyst", rule=found[0].text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import math
 from collections.abc import Mapping, Sequence
@@ -41,16 +42,28 @@ def _said(said: Planned) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in given.items() if value not in ("", ()))
 
 
-def strategy_call(text: str) -> tuple[str, dict[str, Any]] | None:
-    """The registered name and the settings of a strategy, from its text; None where it is no registered one."""
+@functools.cache
+def called(text: str) -> tuple[str, Mapping[str, Any]]:
+    """Class and settings of what has this text; "" and none where it is no call with plain settings.
+
+    Read once: whoever looks at a running study asks again and again.
+    """
     try:
         call = ast.parse(text, mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            return None
-        settings = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+            return call.func.id, {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+    except (SyntaxError, ValueError):
+        pass
+    return "", {}
+
+
+def strategy_call(text: str) -> tuple[str, dict[str, Any]] | None:
+    """The registered name and the settings of a strategy, from its text; None where it is no registered one."""
+    kind, settings = called(text)
+    try:
         points = registry.installed("strategy").items()
-        name, factory = next((n, p.load()) for n, p in points if p.value.endswith(f":{call.func.id}"))
-    except (SyntaxError, ValueError, StopIteration, ImportError, TierwiseError):
+        name, factory = next((n, p.load()) for n, p in points if kind and p.value.endswith(f":{kind}"))
+    except (StopIteration, ImportError, TierwiseError):
         return None
     usual = {p.name: p.default for p in inspect.signature(factory).parameters.values()}
     return name, {key: value for key, value in settings.items() if value != usual.get(key)}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tierwise import registry
-from tierwise.navigator.meta import noted, settings_of
+from tierwise.navigator.meta import noted
+from tierwise.script import strategy_call
 from tierwise.study import Study
 
 PLAIN = ("dataset", "label", "space", "table", "metric", "data", "classes", "template")
@@ -17,7 +16,7 @@ PAIRS, LISTS = ("training", "shared"), {"objectives": "objective"}
 
 def going_on(study: Study, benchmark: Any, trials: int) -> list[str]:
     """The words of ``tierwise run ...`` for a study file; none where it was not made of registered parts."""
-    found, strategy = noted(study), _strategy(study)
+    found, strategy = noted(study), strategy_call(repr(study.strategy))
     if study.path is None or not found or strategy is None or getattr(benchmark, "space", None) != study.space:
         return []
     words, rest = ["tierwise", "run", str(found["name"])], {k: v for k, v in found.items() if k != "name"}
@@ -38,16 +37,6 @@ def going_on(study: Study, benchmark: Any, trials: int) -> list[str]:
     words += [part for name in study.against for part in ("--against", name)]
     words += [] if study.prior is None else ["--prior", study.prior.source]
     return [*words, "--seed", str(study.seed), "--trials", str(trials), "--study", str(study.path)]
-
-
-def _strategy(study: Study) -> tuple[str, dict[str, Any]] | None:
-    """Its registered name, and the settings that are not the usual ones."""
-    kind, given = settings_of(study.strategy)
-    for name, point in registry.installed("strategy").items():
-        if kind and point.value.endswith(f":{kind}"):
-            usual = {p.name: p.default for p in inspect.signature(point.load()).parameters.values()}
-            return name, {key: value for key, value in given.items() if value != usual.get(key)}
-    return None
 
 
 def _limits(study: Study) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -99,20 +97,3 @@ def noted(study: Study) -> dict[str, Any]:
     """The benchmark that the study has noted, none where it has not."""
     found = study.notes.get("benchmark")
     return found if isinstance(found, dict) else {}
-
-
-def settings_of(strategy: object) -> tuple[str, dict[str, Any]]:
-    """Class and settings of a strategy, read from its text: one that is only looked at is not made."""
-    return _settings_in(repr(strategy))
-
-
-@functools.cache
-def _settings_in(text: str) -> tuple[str, dict[str, Any]]:
-    """Read once: at every look at a study somebody asks."""
-    try:
-        call = ast.parse(text, mode="eval").body
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
-            return call.func.id, {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-    except (SyntaxError, ValueError):
-        pass
-    return "", {}

@@ -14,10 +14,10 @@ from tierwise import registry
 from tierwise.architecture import Architectures
 from tierwise.errors import BadSetting, TierwiseError
 from tierwise.navigator import scoring
-from tierwise.navigator.meta import settings_of
 from tierwise.navigator.record import Record
 from tierwise.navigator.scoring import Labelled, Scores
 from tierwise.report.facts import LEAST_LABELS
+from tierwise.script import called
 from tierwise.study import Study
 
 GROWTH = 0.2  # of the results, or ten more, whichever is more: then they are learnt anew
@@ -41,7 +41,7 @@ def next_at(labels: int) -> int:
 
 def predictor_of(study: Study) -> str:
     """The registered predictor that the strategy goes by; `auto` where it has none that can be named."""
-    kind, settings = settings_of(study.strategy)
+    kind, settings = called(repr(study.strategy))
     named = settings.get("predictor")
     if named is None:
         points = registry.installed("strategy").values()
