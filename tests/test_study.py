@@ -516,17 +516,20 @@ def test_where_somebody_takes_the_lock_away_no_result_is_written_over(tmp_path: 
 # ---- Ctrl-C -----------------------------------------------------------------------------------------------------
 
 INTERRUPTED = """
-    import sys, time
+    import os, sys, time
     from tests.evaluators import Sparing, score, seeded, waits
     from tierwise import Study
 
+    def say(line):
+        os.write(1, f"{line}\\n".encode())  # in one write: two workers share the pipe
+
     def slow(arch, job):
-        print("begun", job.trial, flush=True)
+        say(f"begun {job.trial}")
         time.sleep(0.3)
         return seeded(arch, job)
 
     def stuck(arch, job):
-        print("begun", job.trial, flush=True)
+        say(f"begun {job.trial}")
         return waits(arch)
 
     if __name__ == "__main__":
