@@ -35,7 +35,7 @@ def run_script(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch, evaluat
 class Talker:
     """Says things at random in the middle of evaluations, and lets the search go on afterwards."""
 
-    def __init__(self, seed: int, chance: float = 0.35):
+    def __init__(self, seed: int, chance: float = 0.45):
         self.draw, self.chance, self.said = random.Random(seed), chance, 0
 
     def __call__(self, arch: Any, job: Any) -> dict[str, float]:
@@ -56,6 +56,7 @@ class Talker:
             ("ban", {"architecture": str(study.space.at([draw.randrange(15_625)])[0])}),
             *[("audit", {"share": 0.5})] * 2,
             ("note", {"text": "seen"}),
+            ("batch", {"size": draw.randint(1, 4)}),
         ]
         kinds += [("veto", {"trial": draw.choice(proposals)})] * 3 if proposals else []
         kind, what = draw.choice(kinds)

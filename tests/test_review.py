@@ -64,6 +64,45 @@ def test_a_proposal_is_started_when_it_has_waited_long_enough():
         assert study.run(12, batch=6) == {"trials": 12}
 
 
+def test_what_is_approved_first_starts_first(tmp_path: Path):
+    path = tmp_path / "study.db"
+
+    def decide() -> None:
+        with fresh_study(path, evaluator=None) as mine:
+            until(lambda: mine.refresh() and len(mine.rows) == 4)
+            for trial in (4, 2):
+                mine.steer("approve", trial=trial)
+            mine.steer("review", wait=0)
+
+    person = Person({})
+    with fresh_study(path, evaluator=person) as study, ThreadPoolExecutor(1) as thread:
+        study.steer("review", wait=1000)
+        deciding = thread.submit(decide)
+        assert person.run(study, 4, batch=4) == {"trials": 4}
+        deciding.result()
+    assert sorted(person.evaluated) == [1, 2, 3, 4]
+    assert person.evaluated.index(4) < person.evaluated.index(2)
+    assert person.evaluated.index(4) < min(person.evaluated.index(1), person.evaluated.index(3))
+
+
+def test_people_say_how_many_wait_at_once():
+    waiting = list[int]()
+
+    def look(arch: Any, job: Any) -> float:
+        waiting.append(states(study).count("waiting"))
+        return 1.0
+
+    with fresh_study(evaluator=look) as study:
+        study.run(6, batch=3)
+        assert max(waiting) == 3
+        row = study.steer("batch", size=2)
+        study.run(12, batch=3)
+        assert max(waiting[6:]) == 2
+        study.steer("retract", row=row)
+        study.run(18, batch=3)
+        assert max(waiting[12:]) == 3
+
+
 def until(true: Callable[[], Any]) -> None:
     """Wait for another thread."""
     for _ in range(600):

@@ -1,6 +1,6 @@
 """Makes src/tierwise/spaces/nasbench101.npz: the cells of NAS-Bench-101, enumerated again by its published algorithm.
 
-    python tools/make_nasbench101.py [FILE]        about one minute
+    python -m tools.make_nasbench101 [FILE]        about one minute, from the root of the repository
 
 Every DAG of 2 to 7 vertices and at most 9 edges in which each vertex is on a way from input to output, with every
 labelling, in the order of vertices, adjacency bits, labels; the first of each isomorphism class stands for it. Rows are
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tools.packed import save
 
 from tierwise.spaces import nasbench101_graphs as graphs
 
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, nargs="?", default=OUT)
     words = representatives()
     hashes = np.array(graphs.fingerprints(*graphs.from_words(words)))
-    np.savez_compressed(parser.parse_args().file, words=words[np.argsort(hashes)])
+    save(parser.parse_args().file, {"words": words[np.argsort(hashes)]})
 
 
 if __name__ == "__main__":

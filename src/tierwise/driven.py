@@ -124,13 +124,18 @@ class Driven(Steered):
         something that has to be heard first.
         """
         soon = self._soon()
-        begun = [k for k in positions if self._due(k) and (soon is None or k in soon)][:most]
+        begun = [k for k in self._in_turn(positions) if self._due(k) and (soon is None or k in soon)][:most]
         new = [self._columns.rows[position] for position in begun]
         new = [replace(row, started=time.time()) for row in new if row.started is None]
         if new and not self._store.update_unless_steered(new, self._obeyed):
             return []
         self._columns.tell(new)
         return begun
+
+    def _in_turn(self, positions: Sequence[int]) -> list[int]:
+        """Those that people have approved first, in the order of their approval."""
+        approved = {trial: place for place, trial in enumerate(self.steering().approved)}
+        return sorted(positions, key=lambda position: approved.get(position + 1, len(approved)))
 
     def _due(self, position: int) -> bool:
         """Whether a trial may start: while proposals are reviewed once it is approved, or has waited long enough."""
@@ -149,10 +154,15 @@ class Driven(Steered):
         """Whether proposals wait for a person."""
         return self.steering().review is not None
 
+    def _wanted(self) -> int | None:
+        """How many trials people want to wait at once."""
+        return self.steering().batch
+
     def _soon(self) -> list[int] | None:
         """Of a replay what is told before something is said; None where nothing more will be."""
         later = self._planned[len(self.steers()) :]
-        return self._columns.waiting()[: max(0, later[0].results - self._columns.told)] if later else None
+        waiting = self._in_turn(self._columns.waiting())
+        return waiting[: max(0, later[0].results - self._columns.told)] if later else None
 
     def _say_planned(self, *, asked: bool) -> None:
         """Write what a replay says here. asked: whether all has been asked for that can be by now."""

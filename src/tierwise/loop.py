@@ -43,7 +43,7 @@ class Driver:
     those. tell(outcomes by position): write results. again(positions): write that these are started once more.
     obey(asked): write what people have withdrawn since; the positions, None where nobody has said anything. asked:
     whether all that can be asked for by now has been. reviewed(): whether proposals wait for a person. said(): how many
-    steering rows there are.
+    steering rows there are. batch(): how many trials people want to wait at once, None without a wish.
     """
 
     ask: Callable[[int], Sequence[object]]
@@ -53,6 +53,7 @@ class Driver:
     obey: Callable[[bool], list[int] | None]
     reviewed: Callable[[], bool]
     said: Callable[[], int]
+    batch: Callable[[], int | None]
 
 
 @dataclass
@@ -140,7 +141,7 @@ class Loop:
         """
         columns = self.columns
         waiting = columns.counted - columns.told
-        room = self.size - waiting
+        room = (self.driver.batch() or self.size) - waiting
         if self.order == "asked":
             last = columns.rows[-1] if columns.rows else None
             if last is not None and (last.seen, last.steered) == (columns.told, self.driver.said()):

@@ -18,6 +18,7 @@ FIELDS: Mapping[str, tuple[tuple[str, ...], ...]] = {  # kind -> the sets of fie
     "avoid": (("choice", "options"), ("rule",)),
     "evaluate": (("architecture",),),
     "review": (("wait",),),
+    "batch": (("size",),),
     "approve": (("trial",),),
     "veto": (("trial",),),
     "audit": (("share",),),
@@ -31,6 +32,7 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {"prefer": ("share",), "avoid": ("shar
 LONGEST_WAIT = 604_800  # seconds, a week
 LONGEST_TEXT = 1_000  # characters of a reason or a note
 LARGEST_AUDIT = 0.5
+LARGEST_BATCH = 1_000
 LATEST = 2.5e11  # seconds since the epoch: calendars end with the year 9999
 
 
@@ -107,6 +109,9 @@ def _field(kind: str, name: str, value: Any) -> Any:
     if name in ("row", "trial"):
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**31:
             raise BadSetting(said, value, "the number of a " + ("steering row" if name == "row" else "trial"))
+    elif name == "size":
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= LARGEST_BATCH:
+            raise BadSetting(said, value, f"a whole number from 1 to {LARGEST_BATCH:,}")
     elif name in ("wait", "share"):
         most = LONGEST_WAIT if name == "wait" else LARGEST_AUDIT if kind == "audit" else 1
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:

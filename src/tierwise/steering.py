@@ -28,19 +28,21 @@ class Steering:
     """What the rows come to.
 
     left: what narrow, pin and ban have left. parts: each of these rows with what it alone leaves of the space.
-    preferred: the part of `left` that prefer and avoid point to, None without; share: of the proposals come from it.
-    banned: canonical key -> row. queue: (row, architecture) to be evaluated next, the oldest first. review: the row
-    that lets proposals wait for a person. approved, vetoed: trial -> row. audit: share of the proposals that come from
-    what people exclude. pause: the row that holds the search, stop: the row that ends it, None without.
+    preferred: the part of `left` that prefer and avoid point to, None without; share: of the proposals come from
+    it. banned: canonical key -> row. queue: (row, architecture) to be evaluated next, the oldest first. review: the
+    row that lets proposals wait for a person. batch: how many trials wait at once, None where nobody has said so.
+    approved, vetoed: trial -> row, the first approved first. audit: share of the proposals that come from what
+    people exclude. pause: the row that holds the search, stop: the row that ends it, None without.
 
-    narrow {choice, options}: only these options; {rule}: only what fulfils it, see ``tierwise.filters``. pin {choice,
-    option}: only this one. ban {choice, option}: not this one; {architecture}: not this network; {rule}: nothing that
-    fulfils it. prefer and avoid {choice, options} or {rule}, and {share}: this share of the proposals (three of four)
-    have, or have not, one of these options, or fulfil it, or do not. evaluate {architecture}: next, unless it is
-    narrowed away. review {wait}: a proposal waits so many seconds for a person before it is started, 0 ends this.
-    approve {trial}: start it now. veto {trial}: never start it. audit {share}: so many proposals from what narrow, pin
-    and ban exclude. pause: ask for nothing more until continue. stop: ask no more. note {text}, and {row} that it is
-    about: nothing changes. retract {row}: as if that row had never been written. Every kind may have a {reason}.
+    narrow {choice, options}: only these options; {rule}: only what fulfils it, see ``tierwise.filters``. pin
+    {choice, option}: only this one. ban {choice, option}: not this one; {architecture}: not this network; {rule}:
+    nothing that fulfils it. prefer and avoid {choice, options} or {rule}, and {share}: this share of the proposals
+    (three of four) have, or have not, one of these options, or fulfil it, or do not. evaluate {architecture}: next,
+    unless it is narrowed away. review {wait}: a proposal waits so many seconds for a person before it is started, 0
+    ends this. batch {size}: so many trials wait at once, whatever the run says. approve {trial}: start it now. veto
+    {trial}: never start it. audit {share}: so many proposals from what narrow, pin and ban exclude. pause: ask for
+    nothing more until continue. stop: ask no more. note {text}, and {row} that it is about: nothing changes.
+    retract {row}: as if that row had never been written. Every kind may have a {reason}.
     """
 
     left: Part
@@ -50,6 +52,7 @@ class Steering:
     banned: Mapping[int, Steer] = field(default_factory=dict[int, Steer])
     queue: tuple[tuple[int, Architecture], ...] = ()
     review: Steer | None = None
+    batch: int | None = None
     approved: Mapping[int, Steer] = field(default_factory=dict[int, Steer])
     vetoed: Mapping[int, Steer] = field(default_factory=dict[int, Steer])
     audit: float = 0.0
@@ -130,6 +133,7 @@ _OTHERS: Mapping[str, Callable[[Steering, Steer], Steering]] = {
     "ban": _ban,
     "evaluate": _evaluate,
     "review": _review,
+    "batch": lambda steering, row: replace(steering, batch=int(row.what["size"])),
     "approve": lambda steering, row: replace(steering, approved={**steering.approved, row.what["trial"]: row}),
     "veto": lambda steering, row: replace(steering, vetoed={**steering.vetoed, row.what["trial"]: row}),
     "audit": lambda steering, row: replace(steering, audit=float(row.what["share"])),

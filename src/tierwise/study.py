@@ -102,7 +102,7 @@ class Study(Driven):
                 progress(self)
 
         self._obeyed = -1
-        driver = Driver(self.ask, self._begin, tell, self._again, self._obey, self._reviewed, self._said)
+        driver = Driver(self.ask, self._begin, tell, self._again, self._obey, self._reviewed, self._said, self._wanted)
         size, slots = room(engine, batch, order)
         self._note_run({"trials": self.total, "batch": size, "order": order, "slots": slots})
         job = cast(Evaluator, self.evaluator), self.seed, self.total, engine

@@ -140,15 +140,26 @@ def test_what_is_recorded_is_whole(raw: Mapping[str, Any]) -> None:
     trained = raw["test_hits"] != ABSENT
     assert trained.any()
     assert trained.shape == (5_260, 10)
-    for name in ("val_hits", "train_hits", "val_loss", "train_loss"):
-        assert raw[name].shape == (5_260, 10, 24)
-    for name, most in (("val_hits", 2_000), ("train_hits", 62 * 64)):
-        assert raw[name][trained].max() <= most
-        assert (raw[name][~trained] == ABSENT).all()
-    assert raw["test_hits"][trained].max() <= 8_000
-    for name in ("val_loss", "train_loss", "test_loss", "seconds"):
-        assert np.isfinite(raw[name][trained]).all()
-        assert np.isnan(raw[name][~trained]).all()
+    assert raw["val_hits"].shape == (5_260, 10, len(EPOCHS))
+    first = trained[:, 0]
+    for name, most, where in (
+        ("val_hits", 2_000, trained),
+        ("test_hits", 8_000, trained),
+        ("curve/val_hits", 2_000, first),
+        ("curve/train_hits", 62 * 64, first),
+    ):
+        assert raw[name][where].max() <= most
+        assert (raw[name][~where] == ABSENT).all()
+    for name, where in (
+        ("test_loss", trained),
+        ("seconds", trained),
+        ("curve/val_loss", first),
+        ("curve/train_loss", first),
+    ):
+        assert np.isfinite(raw[name][where]).all()
+        assert np.isnan(raw[name][~where]).all()
+    assert raw["curve/train_loss"].shape == (5_260, 24)
+    assert np.array_equal(raw["curve/val_hits"][:, np.array(EPOCHS) - 1], raw["val_hits"][:, 0])
     assert trained[trained[:, 3:].any(1), :3].all(), "further seeds come after the first three"
 
 
@@ -171,7 +182,7 @@ def test_fewer_epochs_are_labels_and_cheap_evaluations(epochs: int, raw: Mapping
     early, full = load(label=f"validation@{epochs}#0"), load(label="validation#0")
     assert (early.space, early.budgets) == (full.space, EPOCHS[: EPOCHS.index(epochs)])
     cells = distinct()[0][SPACE.index(early.space.enumerate())]
-    assert early.metrics["accuracy"] == pytest.approx(raw["val_hits"][cells, 0, epochs - 1] / 20)
+    assert early.metrics["accuracy"] == pytest.approx(raw["val_hits"][cells, 0, EPOCHS.index(epochs)] / 20)
     assert early.metrics["seconds"] == pytest.approx(full.metrics["seconds"] * epochs / 24)
     some = full.space.sample(50, np.random.default_rng(0))
     cheap = full.many(some, [0] * 50, epochs)
@@ -234,7 +245,7 @@ def test_classes_that_are_not_trained_are_no_part_of_the_space(file: Path, raw: 
     ("change", "says"),
     [
         ({"cell": np.arange(5_260)}, "other classes of cells"),
-        ({"val_hits": np.full((5_260, 10, 24), ABSENT, np.uint16)}, "has no training"),
+        ({"val_hits": np.full((5_260, 10, 6), ABSENT, np.uint16)}, "has no training"),
         (None, "not a readable NPZ file|a broken NPZ file"),
     ],
     ids=["other classes", "empty", "damaged"],
@@ -269,9 +280,9 @@ def test_networks_trained_again_in_pytorch_agree(raw: Mapping[str, Any]) -> None
         ops = [OPS[op] if alive else "none" for op, alive in zip(genes[0], live_edges(genes)[0], strict=True)]
         net = reference.network(ops, 0, class_id)
         losses = [epoch.mean() for epoch in reference.train(net, 0, epochs=2)]
-        assert losses[0] == pytest.approx(raw["train_loss"][class_id, 0, 0], rel=0.02)
-        assert losses[1] == pytest.approx(raw["train_loss"][class_id, 0, 1], rel=0.15)
-        assert reference.accuracies(net)[0] == pytest.approx(raw["val_hits"][class_id, 0, 1] / 20, abs=15)
+        assert losses[0] == pytest.approx(raw["curve/train_loss"][class_id, 0], rel=0.02)
+        assert losses[1] == pytest.approx(raw["curve/train_loss"][class_id, 1], rel=0.15)
+        assert reference.accuracies(net)[0] == pytest.approx(raw["curve/val_hits"][class_id, 1] / 20, abs=15)
 
 
 def test_all_networks_of_a_seed_see_the_same_batches() -> None:

@@ -47,6 +47,14 @@ def test_a_card_says_what_is_expected_and_why(app: Page, proposed: tuple[Locator
     expect(shown.get_by_role("img").first).to_be_visible()
 
 
+def test_how_many_there_are_at_once(app: Page, asking: Study, proposed: tuple[Locator, Trial]) -> None:
+    pane(app, "Next batch").get_by_role("button", name=re.compile("^Proposals:")).click()
+    app.get_by_role("menuitemradio", name="4", exact=True).click()
+    expect(pane(app, "Next batch")).to_contain_text("Proposals: 4")
+    assert (kinds(asking)[-1], dict(asking.steers()[-1].what)) == ("batch", {"size": 4})
+    asking.undo("anna")
+
+
 def test_approved(app: Page, asking: Study, proposed: tuple[Locator, Trial]) -> None:
     shown, trial = proposed
     shown.get_by_role("button", name="Approve").click()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import re
 from collections.abc import Mapping
@@ -16,8 +15,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tools import make_nasbench101 as maker
 
-from tests.conftest import DATA, REPOSITORY
+from tests.conftest import DATA
 from tierwise.architecture import Architecture, Architectures
 from tierwise.encodings.cost_tensor import CostTensor
 from tierwise.encodings.onehot import OneHot
@@ -47,18 +47,7 @@ def nb101() -> Mapping[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def maker() -> Any:
-    """The tool that writes the list of cells."""
-    spec = importlib.util.spec_from_file_location("make_nasbench101", REPOSITORY / "tools" / "make_nasbench101.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def labelled(maker: Any) -> Any:
+def labelled() -> Any:
     """All labelled graphs as packed words, in enumeration order."""
     return np.concatenate([maker.labelled_graphs(v) for v in range(2, 8)])
 
@@ -91,7 +80,7 @@ def published_hash(matrix: np.ndarray, ops: list[int]) -> str:
 # ---- the list of cells -------------------------------------------------------------------------------------------
 
 
-def test_the_published_algorithm_gives_the_published_number_of_cells(labelled: Any, maker: Any) -> None:
+def test_the_published_algorithm_gives_the_published_number_of_cells(labelled: Any) -> None:
     assert len(labelled) == 1_293_208
     keys = cells.isomorphism_keys(*cells.from_words(labelled))
     assert len(np.unique(keys)) == 423_624

@@ -16,40 +16,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tools.mnist1d.protocol import EPOCHS, MORE_SEEDS
+from tools.packed import save
 
-from tierwise.benchmarks.mnist1d import ABSENT, FILE, LATENCIES, PROXY
+from tierwise.benchmarks.mnist1d import ABSENT, CURVE, FILE, LATENCIES, PROXY
+from tierwise.benchmarks.mnist1d import EPOCHS as TOLD
 from tierwise.benchmarks.mnist1d_cells import distinct
+from tierwise.zero_cost import WORST
 
 Arrays = dict[str, NDArray[Any]]
-CURVES, SINGLE = (MORE_SEEDS, EPOCHS), (MORE_SEEDS,)
-HITS, LOSS, SECONDS = (np.uint16, ABSENT), (np.float16, np.nan), (np.float32, np.nan)
-COLUMNS = {
-    "train_hits": (CURVES, HITS),
-    "val_hits": (CURVES, HITS),
-    "train_loss": (CURVES, LOSS),
-    "val_loss": (CURVES, LOSS),
-    "test_hits": (SINGLE, HITS),
-    "test_loss": (SINGLE, LOSS),
-    "seconds": (SINGLE, SECONDS),
-}
+HITS, REAL = (np.uint16, ABSENT), (np.float16, np.nan)
+CURVES = {"train_hits": HITS, "val_hits": HITS, "train_loss": REAL, "val_loss": REAL}
+ENDS = {"test_hits": HITS, "test_loss": REAL, "seconds": REAL}
 
 
 def trainings(folder: Path) -> Arrays:
-    """Every array by class and seed, and what they were made with. Raises ValueError for a class trained twice."""
+    """What is kept of every training, and what they were made with: whole curves of seed 0, and of every seed the
+    validation accuracies that a search can be told, and the end. Raises ValueError for a class trained twice.
+    """
     cell = distinct()[1]
-    table: Arrays = {name: np.full((len(cell), *s), empty, dtype) for name, (s, (dtype, empty)) in COLUMNS.items()}
+
+    def empty(shape: tuple[int, ...], kind: tuple[Any, Any]) -> NDArray[Any]:
+        return np.full((len(cell), *shape), kind[1], kind[0])
+
+    table = {CURVE + name: empty((EPOCHS,), kind) for name, kind in CURVES.items()}
+    table["val_hits"] = empty((MORE_SEEDS, len(TOLD)), HITS)
+    table |= {name: empty((MORE_SEEDS,), kind) for name, kind in ENDS.items()}
     made_with: set[str] = set()
     for path in sorted(folder.glob("seed*.npz")):
         with np.load(path, allow_pickle=False) as shard:
-            where = shard["class_id"], shard["seed"]
+            classes = shard["class_id"]
+            where = classes, shard["seed"]
             if (table["test_hits"][where] != ABSENT).any():
                 raise ValueError(f"{path}: some of its classes are in an earlier shard of the same seed")
-            for name in COLUMNS:
+            for name in ENDS:
                 table[name][where] = shard[name]
+            table["val_hits"][where] = shard["val_hits"][:, np.array(TOLD) - 1]
+            if not shard["seed"].any():
+                for name in CURVES:
+                    table[CURVE + name][classes] = shard[name]
             made_with.add(str(shard["made_with"]))
     table["cell"] = cell.astype(np.uint16)
     table["made_with"] = np.array(json.dumps([json.loads(text) for text in sorted(made_with)]))
     return table
+
+
+def short(column: NDArray[Any]) -> NDArray[np.float32]:
+    """Good to one part in 8,000, in bits that compress; what has no score keeps its number."""
+    bits = (column.astype(np.float32).view(np.uint32) + 0x400) & 0xFFFFF800
+    return np.where(column == WORST, np.float32(WORST), bits.view(np.float32))
 
 
 def columns(file: Path, kept: bool) -> Arrays:
@@ -61,7 +75,7 @@ def columns(file: Path, kept: bool) -> Arrays:
         return {}
     with np.load(file, allow_pickle=False) as given:
         names = [name for name in given.files if name in LATENCIES or name.startswith(PROXY) or not kept]
-        found = {name: given[name].astype(np.float32) for name in names}
+        found = {name: short(given[name]) for name in names}
     for name, column in found.items():
         if column.shape != distinct()[1].shape:
             raise ValueError(f"{file}: {name} has shape {column.shape}, expected {distinct()[1].shape}")
@@ -79,10 +93,7 @@ def main() -> None:
     table = trainings(arguments.shards) | columns(arguments.out, True)
     for file in (arguments.latency, arguments.proxies):
         table |= columns(file, False) if file else {}
-    part = arguments.out.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez_compressed(stream, **table)
-    part.replace(arguments.out)
+    save(arguments.out, table)
     trained = (table["test_hits"] != ABSENT).sum(0)
     print(f"{arguments.out.name}: {arguments.out.stat().st_size:,} bytes, classes by seed {trained.tolist()}")
 

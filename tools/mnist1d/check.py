@@ -75,7 +75,7 @@ def files() -> Iterator[str]:
 
 def counts() -> Iterator[str]:
     """What is trained, and how good it is."""
-    val, seconds = accuracies(arrays(), EPOCHS[-1]), arrays()["seconds"]
+    val, seconds = accuracies(arrays(), EPOCHS[-1]), arrays()["seconds"].astype(np.float64)
     yield f"{len(val):,} classes; trained by seed: {np.isfinite(val).sum(0).tolist()}"
     yield f"seconds of a training: mean {np.nanmean(seconds):.3f}, all trainings {np.nansum(seconds) / 3600:.2f} h"
     table = load()

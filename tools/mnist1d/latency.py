@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from tools.mnist1d.engine import pruned
 from tools.mnist1d.reference import network
+from tools.packed import save
 from torch import Tensor
 
 from tierwise.benchmarks.mnist1d_cells import distinct, signals
@@ -50,10 +51,7 @@ def main() -> None:
             seconds[class_id] = fastest(made, x[:1]), fastest(made, x[:64])
             if class_id % 500 == 0:
                 print(f"{class_id} of {len(cells)}", flush=True)
-    part = file.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez_compressed(stream, latency=seconds[:, 0], latency_batch64=seconds[:, 1])
-    part.replace(file)
+    save(file, {"latency": seconds[:, 0], "latency_batch64": seconds[:, 1]})
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ EPOCHS = (4, 8, 12, 16, 20, 24)  # those that a search can be told
 ABSENT = 65_535  # hits where a class was not trained under a seed
 EVERY_CLASS = 3  # seeds that all classes have; further ones are of the best classes alone
 LATENCIES = ("latency", "latency_batch64")
-PROXY = "proxy/"
+PROXY, CURVE = "proxy/", "curve/"
 
 Column = NDArray[np.float64]
 
@@ -89,7 +89,7 @@ def arrays() -> dict[str, NDArray[Any]]:
 
 def accuracies(recorded: dict[str, NDArray[Any]], epochs: int) -> Column:
     """(5260, seeds) validation accuracies, percent, NaN where not trained."""
-    return _percent(recorded["val_hits"][:, :, epochs - 1], VALIDATION)
+    return _percent(recorded["val_hits"][:, :, EPOCHS.index(epochs)], VALIDATION)
 
 
 def _percent(hits: NDArray[np.uint16], signals: int) -> Column:
@@ -100,7 +100,8 @@ def _told(recorded: dict[str, NDArray[Any]], wanted: Label, epochs: int) -> dict
     """Columns of all cells: (15625,), or (15625, seeds) for the run "noise". Raises BadSetting."""
     is_test = wanted.accuracy == "test"
     accuracy = _percent(recorded["test_hits"], TEST) if is_test else accuracies(recorded, epochs)
-    seconds = np.where(np.isfinite(accuracy), recorded["seconds"] * (epochs / EPOCHS[-1]), np.nan)
+    taken = recorded["seconds"].astype(np.float64) * (epochs / EPOCHS[-1])
+    seconds = np.where(np.isfinite(accuracy), taken, np.nan)
     cell = distinct()[0]
     return {"accuracy": _pick(accuracy, wanted.run)[cell], "seconds": _pick(seconds, wanted.run)[cell]}
 

@@ -21,6 +21,7 @@ SYNTAX = {
     "avoid": "CHOICE OPTION..., or --rule TEXT",
     "evaluate": "ARCHITECTURE",
     "review": "SECONDS that a proposal waits for a person, 0 for none",
+    "batch": "how many trials wait at once, 1 to 1,000",
     "approve": "the number of a TRIAL",
     "veto": "the number of a TRIAL",
     "audit": "SHARE, 0 to 0.5",
@@ -37,6 +38,7 @@ SAID = {
     "pause": "nothing more is asked for until continue; what runs is finished",
     "continue": "the search goes on",
     "evaluate": "next, before anything that the strategy proposes",
+    "batch": "so many trials wait at once from now on, whatever the run was started with",
     "approve": "it is started as soon as a worker is free",
     "veto": "it is not started, and its network not proposed again",
     "audit": "so many of the proposals are drawn from what is excluded, to see what that costs",
@@ -73,8 +75,8 @@ def steer(
     """Steer a search, or show how it was steered.
 
     narrow, pin and ban decide where it may look; prefer and avoid where most proposals are from; evaluate what is next;
-    review lets proposals wait for approve and veto; audit checks what is excluded; pause holds it until continue, stop
-    ends it; retract takes a row back, undo the last one, redo says it again.
+    review lets proposals wait for approve and veto, batch says how many at once; audit checks what is excluded; pause
+    holds it until continue, stop ends it; retract takes a row back, undo the last one, redo says it again.
 
     [bold]Examples[/bold]
 
@@ -128,7 +130,7 @@ def _fields(search: Study, kind: str, words: Sequence[str], given: dict[str, Any
         raise BadSetting(f"steer {kind}", " ".join(words) or "nothing", SYNTAX[kind])
     fields: dict[str, Any] = dict(zip(names, words, strict=False))
     try:
-        for name, number in (("row", int), ("trial", int), ("wait", float), ("share", float)):
+        for name, number in (("row", int), ("trial", int), ("wait", float), ("size", int), ("share", float)):
             if name in fields:
                 fields[name] = number(fields[name])
     except ValueError as error:

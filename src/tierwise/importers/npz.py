@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 import zipfile
 import zlib
@@ -44,7 +45,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
             return arrays
     except (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
         raise BadTable(path, f"not a readable NPZ file ({error})") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise BadTable(path, f"a broken NPZ file ({error})") from error
 
 

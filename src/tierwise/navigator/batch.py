@@ -54,9 +54,12 @@ class ProposalFacts:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """wait: seconds that a proposal waits for a person, None where it does not."""
+    """wait: seconds that a proposal waits for a person, None where it does not. size: how many trials wait at once,
+    None where nobody has said so.
+    """
 
     wait: float | None
+    size: int | None
     proposals: list[ProposalFacts]
 
 
@@ -93,7 +96,7 @@ def batch_of(navigator: Navigator) -> Batch:
                 due=None if wait is None or row.started is not None else row.asked + wait,
             )
         )
-    return Batch(wait, found)
+    return Batch(wait, steering.batch, found)
 
 
 def _state(row: Row, steering: Steering) -> str:

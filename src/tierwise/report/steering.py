@@ -25,6 +25,7 @@ _WORDS = {
     "avoid": "{share} of the proposals without {options} as {choice}",
     "evaluate": "evaluate {architecture} next",
     "review": "proposals wait {wait} seconds for a person",
+    "batch": "{size} trials wait at once",
     "approve": "start trial {trial} now",
     "veto": "never start trial {trial}",
     "audit": "{share} of the proposals from what is excluded",

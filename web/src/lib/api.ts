@@ -185,6 +185,7 @@ export interface Preview { // POST /steering/preview (an Edit)
 // ---- next batch --------------------------------------------------------------------------------------------
 export interface Batch { // GET /batch
   wait: number | null // seconds that a proposal waits for a person before it is started, null: not at all
+  size: number | null // how many trials wait at once, null where nobody has said so
   proposals: {
     trial: number; row: Row; text: string; svg: string; why: Record<string, unknown>; reason: string
     predicted: number | null; sd: number | null; tier: number | null; costs: Record<string, number | null>
@@ -193,7 +194,7 @@ export interface Batch { // GET /batch
     due: number | null // seconds since the epoch at which it is started without a word
   }[]
 }
-// decisions are steering rows: review {wait}, approve {trial}, veto {trial, reason}; evaluate {architecture}
+// decisions are steering rows: review {wait}, batch {size}, approve {trial}, veto {trial, reason}; evaluate {architecture}
 
 // ---- events: GET /events (server-sent, resumes with Last-Event-ID) ------------------------------------------
 export type Event =
