@@ -1,11 +1,14 @@
 """What the server of ``tierwise serve`` costs: bytes and seconds of each request on NAS-Bench-101's 423,624 cells, how
-soon a result is told to a page, and ten pages at a thousand results a second.
+soon a result is told to a page, and a thousand results a second on ten pages and in a browser.
 
-    python bench/navigator.py            writes bench/results/navigator.json
+    python bench/navigator.py [--browser /usr/bin/chromium]
+
+The page must be built (make page).
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import multiprocessing
@@ -20,6 +23,9 @@ from typing import Any
 
 import httpx
 import numpy as np
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import sync_playwright
+from stopwatch import markdown, one_thread, publish
 
 from tierwise import Study, make
 from tierwise.architecture import Architecture, Architectures
@@ -27,23 +33,30 @@ from tierwise.job import Job
 from tierwise.server.serving import serve
 from tierwise.strategies.weaknas import WeakNAS
 
-OUT = Path(__file__).parent / "results" / "navigator.json"
 TOKEN, REPEATS, PAGES = "bench", 5, 10
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-BURST, BURSTS = 100, 100  # results told together every tenth of a second, and how often
+RATE, BURST, SECONDS = 1_000, 100, 10  # results a second, how many are told together, for how long
+FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+FRAMES = """async (seconds) => {  // the milliseconds from one animation frame to the next
+  const times = [], end = performance.now() + 1000 * seconds
+  while (performance.now() < end) times.push(await new Promise(requestAnimationFrame))
+  return times.slice(1).map((time, k) => time - times[k])
+}"""
 
 
 class MadeUp:
-    """Results from the genes; a batch takes as long as it is paced to."""
+    """Results from the genes; while `due` is set, a batch comes when its results are due at RATE."""
 
     metrics = ("accuracy",)
-    pace = 0.0  # seconds for a batch
+    due: float | None = None
 
     def __call__(self, arch: Architecture, job: Job) -> dict[str, float]:
         return {"accuracy": float(sum(arch.genes))}
 
     def many(self, archs: Architectures, seeds: list[int], budget: int = 0) -> dict[str, Any]:
-        time.sleep(self.pace)
+        if self.due is not None:
+            time.sleep(max(0.0, self.due - time.time()))
+            MadeUp.due = self.due + len(archs) / RATE
         return {"accuracy": archs.genes.sum(1).astype(np.float64)}
 
 
@@ -188,9 +201,7 @@ def events(folder: Path) -> dict[str, Any]:
             slow = [lag for page in pages for lag in page.lags]
             for page in pages:
                 page.lags, page.told = [], 0
-            MadeUp.pace, began = 0.9 * BURST / 1_000, time.perf_counter()
-            search.run(15 + BURST * BURSTS, batch=BURST)
-            rate = BURST * BURSTS / (time.perf_counter() - began)
+            rate = burst(search)
             time.sleep(2)
             fast = [lag for page in pages for lag in page.lags]
             answered = _seconds(client, "GET", "/state", None)
@@ -199,10 +210,51 @@ def events(folder: Path) -> dict[str, Any]:
         "one result a second, ten pages: seconds until it is heard (median, 95 %, most)": _lags(slow),
         "results told a second": round(rate),
         "heard by each page": heard,
-        "of": BURST * BURSTS,
+        "of": RATE * SECONDS,
         "seconds until they are heard (median, 95 %, most)": _lags(fast),
         "seconds of a state afterwards": answered,
     }
+
+
+def burst(search: Study) -> float:
+    """RATE results a second for SECONDS; how many a second they were."""
+    MadeUp.due = began = time.time()
+    search.run(len(search.trials()) + RATE * SECONDS, batch=BURST)
+    MadeUp.due = None
+    return RATE * SECONDS / (time.time() - began)
+
+
+def in_browser(folder: Path, browser: str) -> dict[str, Any]:
+    """The frames of a page in a browser without a GPU, quiet and while a thousand results a second come."""
+    path = folder / "nats-bench-size.db"
+    path.unlink(missing_ok=True)
+    with study(path, "nats-bench-size") as search, server(path) as client, sync_playwright() as playwright:
+        search.run(50)
+        program = playwright.chromium.launch(executable_path=browser, args=[*FLAGS])
+        page = program.new_page(viewport={"width": 1600, "height": 1000})
+        page.goto(f"{client.base_url}/?token={TOKEN}")
+        page.get_by_text("50 evaluated").wait_for()
+        time.sleep(5)  # until the first predictions are there
+        quiet = page.evaluate(FRAMES, SECONDS)
+        searching = threading.Thread(target=burst, args=[search])
+        searching.start()
+        busy = page.evaluate(FRAMES, SECONDS)
+        searching.join()
+        shown = _seconds_until(page, f"{50 + RATE * SECONDS:,} evaluated")
+        version = program.version
+        program.close()
+    return {
+        "browser": version,
+        "quiet: milliseconds from frame to frame (median, 95 %, most)": _lags(quiet),
+        "a thousand results a second: the same": _lags(busy),
+        "seconds until the last result is counted on the page": shown,
+    }
+
+
+def _seconds_until(page: Tab, text: str) -> float:
+    began = time.perf_counter()
+    page.get_by_text(text).wait_for()
+    return round(time.perf_counter() - began, 2)
 
 
 def _lags(lags: list[float]) -> list[float]:
@@ -210,16 +262,32 @@ def _lags(lags: list[float]) -> list[float]:
 
 
 def main() -> None:
+    """Measure, write, print."""
+    parser = argparse.ArgumentParser(description="what the server of tierwise serve costs")
+    parser.add_argument("--browser", default="/usr/bin/chromium")
+    given = parser.parse_args()
+    one_thread()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        found = {
-            "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} when it began",
-            "requests": requests(Path(folder)),
-            "events": events(Path(folder)),
-        }
-    part = OUT.with_suffix(".part")
-    part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    part.replace(OUT)
-    print(json.dumps(found, indent=1))
+        asked, told = requests(Path(folder)), events(Path(folder))
+        seen = in_browser(Path(folder), given.browser)
+    seconds = asked["seconds of a request (median)"]
+    facts = [(name, value) for part in (asked, told, seen) for name, value in part.items() if value is not seconds]
+    text = [
+        "## The server of the page",
+        f"All 423,624 cells of NAS-Bench-101 served; then {RATE:,} results a second told to ten pages, and to one in "
+        f"Chromium without a GPU, which shares two cores with the server and the search. The load average of the "
+        f"machine was {load:.1f}. `bench/navigator.py`",
+        markdown(["what", ""], [[name, _text(value)] for name, value in facts]),
+        markdown(["request", "seconds (median)"], [[name, f"{value:g}"] for name, value in seconds.items()]),
+    ]
+    publish("navigator", {"load": round(load, 1), "requests": asked, "events": told, "page": seen}, "\n\n".join(text))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(f"{number:g}" for number in value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,6 +83,21 @@ def test_a_template_is_drawn_with_mouse_and_keys(editor: Page) -> None:
     expect(cards(editor)).to_have_count(46)  # 13 layers of three blocks, two of two pools, flatten, two of dense
 
 
+def test_the_canvas_zooms_by_wheel_and_keys(editor: Page) -> None:
+    def width() -> float:
+        box = card(editor, "layer1/conv3").bounding_box()
+        assert box is not None
+        return box["width"]
+
+    before = width()
+    card(editor, "layer1/conv3").hover()
+    editor.mouse.wheel(0, -300)
+    assert width() > 1.3 * before
+    canvas(editor).focus()
+    editor.keyboard.press("0")
+    assert width() == pytest.approx(before, rel=0.02)
+
+
 def test_shapes_follow_and_an_error_stands_at_its_link(editor: Page) -> None:
     expect(canvas(editor).locator(".shape")).to_have_text(["1×8×8", "8×8×8", "8×8×8", "8×4×4", "16×4×4", "16×4×4"])
     card(editor, "layer2/conv5").click()
@@ -132,3 +148,33 @@ def test_from_a_template_to_a_ban(editor: Page, folder: Path) -> None:
     expect(lit.filter(has_text="fixed")).to_have_count(1)  # the pool, whose layer has no other
     layers = {name.partition("/")[0] for name in lit.evaluate_all("all => all.map((one) => one.ariaLabel)")}
     assert layers == {"layer1", "layer2", "layer3", "layer4", "layer5"}
+    blocks_of_a_region(editor)
+    trained_in_full(editor)
+
+
+def blocks_of_a_region(app: Page) -> None:
+    """What is on in all, and in none, of the best fifth of what was evaluated, on the template."""
+    app.get_by_role("textbox", name="Filter", exact=True).fill('result > 0 and pick("layer1/conv3") == "off"')
+    app.keyboard.press("Enter")
+    app.get_by_role("tab", name="Map").click()
+    app.get_by_role("button", name="Select", exact=True).first.click()
+    app.get_by_role("menuitem", name="What the filter keeps").click()
+    app.get_by_role("tab", name="Template").click()
+    app.get_by_role("button", name="none has").click()
+    expect(card(app, "layer1/conv3")).to_have_class(re.compile(r"\blit\b"))
+    app.get_by_role("button", name="all have").click()
+    expect(card(app, "layer1/conv3")).not_to_have_class(re.compile(r"\blit\b"))
+
+
+def trained_in_full(app: Page) -> None:
+    """The fittest blocks beside all of them, each trained anew; then the network as a file."""
+    app.get_by_role("tab", name="One-shot").click()
+    app.get_by_label("epochs").fill("1")
+    app.get_by_role("button", name="Train in full").click()
+    trainings = app.get_by_role("region", name="Trainings in full").get_by_role("listitem")
+    expect(trainings.filter(has_text="assembled").filter(has_text="validation")).to_be_visible(timeout=SLOW)
+    app.get_by_role("button", name="whole template").click()
+    expect(trainings.filter(has_text="the whole template").filter(has_text="validation")).to_be_visible(timeout=SLOW)
+    with app.expect_download() as saved:
+        trainings.filter(has_text="assembled").get_by_role("link", name="network.py").click()
+    assert "import torch" in saved.value.path().read_text()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from tierwise.cli.reopen import reopen
+from tierwise.metrics import kendall_tau
 from tierwise.server.app import application
 from tierwise.server.server import Server
 from tierwise.server.templates import checked
@@ -205,3 +206,15 @@ def test_from_a_template_to_a_trained_network(tmp_path: Path, client: TestClient
     assert client.post(f"{API}/train", json=given).json()["key"] == key  # it is trained already
     folder = next((tmp_path / "drawn.db.files").iterdir())
     assert len(read_curve(folder / "supernet")) == state["epoch"]
+
+    assert state["agreement"] is None
+    for _ in range(3):
+        assert client.post(f"{API}/train", json={"epochs": 1, "baseline": "evaluated"}).status_code == 202
+        waited(lambda: all(t["state"] == "done" for t in client.get(f"{API}/trainings").json()))
+    results = {trial["text"]: trial["metrics"]["accuracy"] for trial in trials}
+    each = [t for t in client.get(f"{API}/trainings").json() if t["architecture"] in results]
+    assert [t["what"] for t in each].count("evaluated") == 3
+    assert [t["shared"] for t in each] == [results[t["architecture"]] for t in each]
+    tau = kendall_tau([t["shared"] for t in each], [t["metrics"]["accuracy"] for t in each])
+    expected = {"n": len(each), "tau": pytest.approx(tau)} if np.isfinite(tau) else None
+    assert client.get(f"{API}/state").json()["agreement"] == expected

@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, Response
 
 from tierwise.architecture import Architecture, Architectures
 from tierwise.errors import BadSetting
+from tierwise.metrics import kendall_tau
 from tierwise.navigator.meta import noted
 from tierwise.server import oneshot_work as work
 from tierwise.server import templates
@@ -25,6 +26,7 @@ from tierwise.supernets.assembly import assemble
 from tierwise.trial_folder import read_curve
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$"  # of a study that is made here
+LEAST_AGREEING = 3  # networks trained in full, before their ranks are compared
 LOSSES = {"cross entropy": 0.0, "smoothed cross entropy": 0.1}
 ERRORS: dict[int | str, dict[str, Any]] = {
     403: {"model": Problem}, 404: {"model": Problem}, 422: {"model": Problem},
@@ -76,11 +78,13 @@ class Chosen(_Body):
 
 
 class Trained(Chosen):
-    """A training in full. baseline: of the whole template, or of a random mask, beside it."""
+    """A training in full. baseline: instead of what was chosen the whole template, a random mask, or one of those that
+    the search has evaluated and nobody has trained: how far shared weights are to be believed.
+    """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
-    baseline: Literal["template", "random"] | None = None
+    baseline: Literal["template", "random", "evaluated"] | None = None
 
 
 class Assembled(BaseModel):
@@ -93,8 +97,17 @@ class Assembled(BaseModel):
     wide: list[int]
 
 
+class RankAgreement(BaseModel):
+    """Kendall's tau of accuracies on shared weights with validation accuracies of n networks trained in full."""
+
+    n: int
+    tau: float
+
+
 class SharedState(BaseModel):
-    """How far the shared weights are. state: waiting, running, stopped (nobody drives it) or done."""
+    """How far the shared weights are. state: waiting, running, stopped (nobody drives it) or done. agreement: None with
+    fewer than three networks trained in full, or where all are alike.
+    """
 
     state: str
     epoch: int
@@ -102,6 +115,7 @@ class SharedState(BaseModel):
     curve: list[dict[str, float]]
     template: dict[str, Any]
     data: str
+    agreement: RankAgreement | None
 
 
 def router(server: Server) -> APIRouter:
@@ -163,15 +177,17 @@ def router(server: Server) -> APIRouter:
         arch = assemble(study, body.choose)
         what = body.baseline or "chosen"
         if body.baseline is not None:
-            arch = _baseline(_template(study), body.baseline, body.seed)
+            arch = _baseline(study, body.baseline, body.seed)
         key = work.begin_training(study, processes, str(arch), what, body.epochs, body.seed)
         return answer({"key": key}, 202)
 
     @routes.get("/trainings")
     def trainings() -> Response:
         study = server.navigator.study
-        found = work.trainings(study, processes)
-        return answer([{**each, "text": _text(study, each["architecture"])} for each in found])
+        found, shared = work.trainings(study, processes), _on_shared_weights(study)
+        for each in found:
+            each |= {"text": _text(study, each["architecture"]), "shared": shared.get(each["architecture"])}
+        return answer(found)
 
     @routes.get("/trainings/{key}/{name}", response_class=FileResponse)
     def file(key: str, name: str) -> Response:
@@ -231,7 +247,24 @@ def shared_state(study: Study) -> SharedState:
         curve=curve,
         template=as_dict(space.template),
         data=re.split(r"[\\/]", str(about.get("data", "")))[-1],
+        agreement=_agreement(study),
     )
+
+
+def _on_shared_weights(study: Study) -> dict[str, float]:
+    """Architecture -> accuracy, of what the search has evaluated."""
+    return {str(trial.arch): trial.metrics[study.objective] for trial in study.trials() if trial.metrics}
+
+
+def _agreement(study: Study) -> RankAgreement | None:
+    shared, full = _on_shared_weights(study), dict[str, list[float]]()
+    for each in work.trainings(study, work.Processes()):
+        if each["architecture"] in shared and "accuracy" in each["metrics"]:
+            full.setdefault(each["architecture"], []).append(each["metrics"]["accuracy"])
+    if len(full) < LEAST_AGREEING:
+        return None
+    tau = kendall_tau([shared[name] for name in full], [float(np.mean(accuracies)) for accuracies in full.values()])
+    return RankAgreement(n=len(full), tau=tau) if np.isfinite(tau) else None
 
 
 def _usual_epochs() -> int:
@@ -251,15 +284,24 @@ def _template(study: Study) -> TemplateSpace:
 def facts(study: Study, arch: Architecture) -> Assembled:
     """Text and costs of an architecture of a template."""
     space = _template(study)
-    whole = _baseline(space, "template", 0)
+    whole = _baseline(study, "template", 0)
     archs = Architectures.of([arch, whole], space)
     (flops, params), wide = space.totals(archs).tolist()
     text = space.format(archs[:1])[0]
     return Assembled(text=text, genes=list(arch.genes), flops=flops, params=params, wide=wide)
 
 
-def _baseline(space: TemplateSpace, which: str, seed: int) -> Architecture:
-    """The whole template, or a random mask."""
+def _baseline(study: Study, which: str, seed: int) -> Architecture:
+    """The whole template, a random mask, or an evaluated one that is not trained in full yet, drawn by how many are.
+    Raises BadSetting where there is none.
+    """
+    space = _template(study)
+    if which == "evaluated":
+        trained = {each["architecture"] for each in work.trainings(study, work.Processes())}
+        left = sorted(name for name in _on_shared_weights(study) if name not in trained)
+        if not left:
+            raise BadSetting("baseline", which, "a study with networks that are evaluated and not yet trained in full")
+        return space.parse(left[np.random.default_rng([seed, len(trained)]).integers(len(left))])
     if which == "template":
         return Architecture(space.name, (1,) * len(space.choices))
     return space.sample(1, np.random.default_rng(seed))[0]

@@ -100,6 +100,7 @@ export interface SharedState {
   }[]
   template: Template
   data: string
+  agreement: { n: number; tau: number } | null // of accuracies on shared weights with those of networks trained in full
 }
 export interface Assembled {
   // POST /assemble {choose: 'best' | 'fitness' | text}
@@ -110,11 +111,12 @@ export interface Assembled {
   wide: [number, number] // FLOPs and parameters of the whole template
 }
 export interface Training {
-  // GET /trainings; POST /train {choose, epochs, seed, baseline: null | 'template' | 'random'} -> 202 {key}
+  // GET /trainings; POST /train {choose, epochs, seed, baseline: null | 'template' | 'random' | 'evaluated'} -> 202 {key}
   key: string
   architecture: string
   text: string
-  what: 'chosen' | 'template' | 'random'
+  what: 'chosen' | 'template' | 'random' | 'evaluated'
+  shared: number | null // its accuracy on shared weights, where the search has evaluated it
   epochs: number
   seed: number
   state: 'running' | 'done' | 'stopped'

@@ -69,7 +69,7 @@ class Shared {
     choose: string,
     epochs: number,
     seed: number,
-    baseline: null | 'template' | 'random',
+    baseline: null | 'template' | 'random' | 'evaluated',
   ): Promise<void> {
     await this.ask(async () => {
       await post('oneshot/train', { choose, epochs, seed, baseline })
