@@ -11,6 +11,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierwise import Study, make
+from tierwise.study import open_study
+
 TOKEN = "a-token-of-the-tests"
 PATIENCE = 60  # seconds that a process may take to start on a busy machine
 SEARCH = ("--strategy", "weaknas", "--option", "predictor=trees", "--no-report")
@@ -51,6 +54,16 @@ def serving(study: Path) -> Generator[Served]:
         yield served
     finally:
         _end(served.process)
+
+
+@contextlib.contextmanager
+def asking(path: Path) -> Generator[Study]:
+    """The study with its strategy, which can be asked for proposals."""
+    data, (settings, _) = make("benchmark", "nasbench201"), open_study(path)
+    with Study(
+        path, data.space, make("strategy", "weaknas", predictor="trees"), data, notes=settings["notes"]
+    ) as study:
+        yield study
 
 
 def search(study: Path, trials: int) -> None:

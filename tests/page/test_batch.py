@@ -9,20 +9,17 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.page.acting import apply, card, kinds, pane, tab
-from tests.page.served import Served
-from tierwise import Study, make
+from tests.page.served import Served, asking
+from tierwise import Study
 from tierwise.history import Trial
-from tierwise.study import open_study
 
 WAIT = 600  # seconds: nobody starts anything while a test looks
 
 
-@pytest.fixture(scope="module")
-def asking(served: Served) -> Iterator[Study]:
-    """The study with its strategy, which can be asked for proposals."""
-    data, (settings, _) = make("benchmark", "nasbench201"), open_study(served.study)
-    strategy = make("strategy", "weaknas", predictor="trees")
-    with Study(served.study, data.space, strategy, data, notes=settings["notes"]) as study:
+@pytest.fixture(scope="module", name="asking")
+def reviewed(served: Served) -> Iterator[Study]:
+    """The study, whose proposals wait for a person."""
+    with asking(served.study) as study:
         study.steer("review", wait=WAIT)
         yield study
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 
 import numpy as np
 from playwright.sync_api import Page, expect
@@ -10,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.page.acting import card, kinds, pane, tab
 from tests.page.served import Served, driving
 from tierwise import Study
+from tierwise.steer_row import in_force
 
 
 def told(study: Study) -> int:
@@ -84,3 +87,25 @@ def test_a_driver_is_seen_paused_and_stopped(app: Page, served: Served, study: S
         expect(state).to_contain_text("stopped")
         assert driver.wait(timeout=60) == 0
     assert kinds(study)[-2:] == ["pause", "stop"]
+
+
+def test_the_search_goes_on_by_a_click(app: Page, study: Study) -> None:
+    """In a process of its own; a stop that was said before is taken back first."""
+    for row in in_force(study.steers()):
+        study.steer("retract", row=row)
+    before, bar = told(study), app.get_by_role("banner")
+    bar.get_by_role("button", name="Start", exact=True).click()
+    expect(bar.get_by_role("status")).to_contain_text("searching")
+    until(lambda: told(study) > before)
+    bar.get_by_role("button", name="Stop").click()
+    card(app).get_by_role("button", name="Apply").click()
+    expect(bar.get_by_role("status")).to_contain_text("stopped")
+    until(lambda: not study.driving)
+
+
+def until(true: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come about within a minute")

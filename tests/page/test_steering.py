@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.acting import apply, card, cell, kinds, pane, tab
+from tests.page.served import Served, asking
 from tierwise import Study
 
 BANNED = re.compile(", banned$")
@@ -162,6 +163,20 @@ def test_a_share_of_the_proposals_audits_what_is_excluded(app: Page, study: Stud
     expect(app.get_by_role("button", name=re.compile("^Audit: 5"))).to_be_visible()
     study.refresh()
     assert (study.steers()[-1].kind, study.steers()[-1].what["share"]) == ("audit", 0.05)
+
+
+def test_what_a_ban_costs_is_said(app: Page, served: Served) -> None:
+    """An audited one that is better than all that is allowed: the ban is a loss."""
+    with asking(served.study) as study:
+        row = study.steer("ban", choice="cell/0-3", option="nor_conv_3x3")
+        study.steer("audit", share=0.5)
+        for trial in (trials := study.ask(12)):
+            study.tell(trial, 99.0 if trial.why.get("strategy") == "audit" else 50.0)
+    audited = [trial for trial in trials if trial.why.get("strategy") == "audit"]
+    tab(app, "Log")
+    expect(pane(app, "Decision log")).to_contain_text(re.compile(f"Row {row} was audited {len(audited)} times?"))
+    expect(pane(app, "Decision log")).to_contain_text("best of what it excludes 99.00")
+    expect(pane(app, "Decision log")).to_contain_text("⚠")
 
 
 def test_options_and_the_map_point_at_each_other(app: Page, study: Study) -> None:

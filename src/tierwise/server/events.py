@@ -81,7 +81,7 @@ class Events:
             navigator.error = None
             if changes.trials:
                 found.append(("trials", navigator.trials(changes.trials)))
-            if changes.steering:
+            if changes.steering or (changes.trials and navigator.study.steers()):  # results say what a row has brought
                 found.append(("steering", navigator.steering()))
             if changes.columns:
                 found.append(("columns", [navigator.columns.described[name] for name in changes.columns]))
