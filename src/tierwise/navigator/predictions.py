@@ -171,7 +171,7 @@ class Predictions:
         if lane not in self._engines:
             self._engines[lane] = registry.make("executor", "local", workers=1)
         try:
-            return self._engines[lane].submit(work, *given)
+            return self._engines[lane].submit(scoring.politely, work, *given)
         except BadSetting as error:  # a space that was made in a notebook
             failed: Future[Any] = Future()
             failed.set_exception(error)

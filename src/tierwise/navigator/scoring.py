@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,6 @@ class Scores:
 
 def score(labelled: Labelled, genes: NDArray[np.int16] | None) -> Scores:
     """Scores of these architectures, or of the whole space."""
-    _polite()
     archs = _archs(labelled.space, genes)
     predictor, name, scale = fitted(labelled)
     if getattr(predictor, "gives_std", False):
@@ -69,7 +69,6 @@ def score(labelled: Labelled, genes: NDArray[np.int16] | None) -> Scores:
 
 def beforehand(labelled: Labelled, later: NDArray[np.int16], sample: NDArray[np.int16]) -> Floats:
     """(n,) which share of a sample each of the later ones is scored above, by a predictor without their results."""
-    _polite()
     predictor = fitted(labelled)[0]
     asked, others = (score_all(predictor, _archs(labelled.space, rows)) for rows in (later, sample))
     return np.searchsorted(np.sort(others), asked) / len(others)
@@ -77,7 +76,6 @@ def beforehand(labelled: Labelled, later: NDArray[np.int16], sample: NDArray[np.
 
 def scored(labelled: Labelled, genes: NDArray[np.int16]) -> Floats:
     """(n,) scores of architectures that are not on the map, in the unit of the results."""
-    _polite()
     predictor, _, scale = fitted(labelled)
     return scale(np.asarray(score_all(predictor, _archs(labelled.space, genes)), dtype=np.float64))
 
@@ -184,8 +182,10 @@ def _listed(space: Space) -> Space:
     return space
 
 
-def _polite() -> None:
+def politely(work: Callable[..., Any], *given: Any) -> Any:
+    """What `work` says, in a process that gives way to all others from now on."""
     os.setpriority(os.PRIO_PROCESS, 0, max(POLITE, os.getpriority(os.PRIO_PROCESS, 0)))
+    return work(*given)
 
 
 def ready() -> None:
