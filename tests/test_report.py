@@ -128,7 +128,7 @@ def test_the_numbers_of_a_search_on_the_benchmark(tmp_path: Path, searched: Stud
 
 def test_the_line_that_reproduces_it(tmp_path: Path, searched: Study, table: Table) -> None:
     page = read(write_report(searched, table, tmp_path / "r.html", predictor=forest()))
-    wanted = "--strategy evolution --option tournament=4 --trials 60 --seed 3 --limit params=1000000"
+    wanted = "--strategy evolution --option tournament=4 --limit params=1000000 --seed 3 --trials 60"
     assert f"tierwise run nasbench201 --dataset cifar10 --label mean {wanted}" in page.text
     assert "numpy " in page.text
 
@@ -241,7 +241,7 @@ def test_where_labels_come_from_and_who_steered(tmp_path: Path, table: Table) ->
     page = read(write_report(study, table, tmp_path / "r.html", predictor=forest()))
     assert "of them known before 2 results of earlier.csv" in page.text
     assert "Prior labels 50 of another task, runs/other.db" in page.text
-    assert "--known earlier.csv --prior runs/other.db" in page.text
+    assert "--prior runs/other.db --seed 0 --trials 5 --known earlier.csv" in page.text
     assert "not at all, its result was known before, from earlier.csv" in page.text
     assert "How it was steered After 2 evaluations" in page.text
     assert "<b>anna</b>: evaluate nasbench201/3-3-3-1-3-3 next" in page.text

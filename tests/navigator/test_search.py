@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from tests.navigator.conftest import Start, foretell, made_up
 from tierwise import Study, make
+from tierwise.command_line import going_on
 from tierwise.errors import BadSetting, Conflict, Outdated, UnknownName
 from tierwise.metrics import random_search
 from tierwise.navigator import Navigator, export
-from tierwise.navigator.command import going_on
 from tierwise.navigator.record import Record
 from tierwise.navigator.selection import Selection
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
+from tierwise.command_line import noted
 from tierwise.navigator.columns import Column
 from tierwise.navigator.population import PopulationFacts
 from tierwise.space import Space
@@ -91,9 +91,3 @@ def study_facts(study: Study, table: bool, command: str) -> StudyFacts:
 def is_percent(name: str, most: float) -> bool:
     """Whether the values of a metric, of which this is the greatest, read as percentages."""
     return "accuracy" in name and 1.5 < most <= 100
-
-
-def noted(study: Study) -> dict[str, Any]:
-    """The benchmark that the study has noted, none where it has not."""
-    found = study.notes.get("benchmark")
-    return found if isinstance(found, dict) else {}

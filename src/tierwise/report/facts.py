@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from sklearn.pipeline import Pipeline
 
 from tierwise import metrics, registry
 from tierwise.architecture import Architectures
+from tierwise.command_line import search_words
 from tierwise.errors import BadSetting, TierwiseError
 from tierwise.history import Trial
 from tierwise.predictor import score_all
 from tierwise.provenance import known_before
-from tierwise.script import strategy_call
 from tierwise.study import Study, open_study
 
 if TYPE_CHECKING:
@@ -240,19 +239,8 @@ def _judge(name: str, scores: Column, labels: Column, seen: NDArray[np.bool_], p
 
 def command(facts: Facts) -> str:
     """The command line of the same search, "" where the study was not made of registered parts."""
-    study, noted = facts.study, facts.study.notes.get("benchmark")
-    called = strategy_call(repr(study.strategy))
-    if not isinstance(noted, dict) or called is None:
-        return ""
-    name, given = called
-    words = ["tierwise", "run", str(noted["name"])]
-    words += [part for key, value in noted.items() if key != "name" for part in (f"--{key}", str(value))]
-    words += ["--strategy", name]
-    words += [part for key, value in given.items() for part in ("--option", f"{key}={value}")]
-    words += ["--trials", str(sum(trial.state != "withdrawn" for trial in facts.trials)), "--seed", str(study.seed)]
-    words += [part for source in known_before(facts.trials) for part in ("--known", source)]
-    words += [] if study.prior is None else ["--prior", study.prior.source]
-    for key, (least, most) in study.limits.items():
-        words += ["--limit", f"{key}={most:.10g}" if math.isinf(least) else f"{key}={least:.10g}:{most:.10g}"]
-    words += [part for name in study.against for part in ("--against", name)]
+    words = search_words(facts.study)
+    if words:
+        words += ["--trials", str(sum(trial.state != "withdrawn" for trial in facts.trials))]
+        words += [part for source in known_before(facts.trials) for part in ("--known", source)]
     return shlex.join(words)

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import FileResponse, Response
 
 from tierwise.architecture import Architecture, Architectures
+from tierwise.command_line import noted
 from tierwise.errors import BadSetting
 from tierwise.metrics import kendall_tau
-from tierwise.navigator.meta import noted
 from tierwise.server import oneshot_work as work
 from tierwise.server import templates
 from tierwise.server.answers import Problem, ReadOnly, answer

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from tierwise.command_line import going_on
 from tierwise.errors import BadSetting, CannotWrite
 from tierwise.navigator import Navigator
 from tierwise.navigator.columns import wire
-from tierwise.navigator.command import going_on
 from tierwise.navigator.meta import Meta
 from tierwise.navigator.progress import State
 from tierwise.server.answers import NoStudy, ReadOnly
