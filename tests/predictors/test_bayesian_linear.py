@@ -30,7 +30,7 @@ def data_folder(kept, monkeypatch):
 
 @pytest.mark.parametrize(("space", "basis"), [(SPACE, "dngo"), (SPACE, "linear"), (tiny(cls=Costed), "dngo")], ids=repr)
 def test_it_conforms(space, basis):
-    check_predictor(lambda: BayesianLinear(basis, pretraining_epochs=3), space, op=space.choices[0].options[3])
+    check_predictor(lambda: BayesianLinear(basis, pretraining_epochs=1), space, op=space.choices[0].options[3])
 
 
 def test_ranks_nasbench201_from_156_validation_labels():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from tests.small_spaces import Costed, tiny
 from tierwise import registry
 from tierwise.errors import BadSetting, UnknownName
 from tierwise.predictor import Predictor
@@ -14,7 +13,6 @@ from tierwise.predictors.forest import Forest
 from tierwise.predictors.gaussian_process import GaussianProcess
 from tierwise.predictors.stacking import Stacking
 from tierwise.spaces.nasbench201 import NASBench201
-from tierwise.testing import check_predictor
 
 SPACE = NASBench201()
 
@@ -51,11 +49,6 @@ def installed(monkeypatch):
 
 def stacking(*predictors, **settings):
     return Stacking(predictors=predictors or ("gp", "SmallForest"), **settings)
-
-
-@pytest.mark.parametrize("space", [SPACE, tiny(cls=Costed)], ids=repr)
-def test_it_conforms(space):
-    check_predictor(lambda: stacking(folds=3), space, op=space.choices[0].options[3])
 
 
 def test_ranks_nasbench201_from_156_validation_labels():

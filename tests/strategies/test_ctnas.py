@@ -42,7 +42,7 @@ def quick() -> CTNAS:
 @pytest.mark.parametrize("space", [NASBench201(), Flat(), Unordered()], ids=repr)
 @pytest.mark.usefixtures("small")
 def test_it_conforms(space):
-    check_strategy(quick, space)
+    check_strategy(quick, space, trials=24)
 
 
 @pytest.mark.parametrize("space", [Unordered(), tiny(cls=Costed).narrow("cell/0-1", ["skip", "pool"])], ids=repr)

@@ -21,7 +21,7 @@ SMALL = {"sample": 100, "seeds": 2}
 
 @pytest.mark.parametrize("space", [NASBench201(), Flat()], ids=repr)
 def test_conforms(space: Space):
-    check_strategy(lambda: LISSNAS(**SMALL), space, trials=24)
+    check_strategy(lambda: LISSNAS(**SMALL), space, trials=12)
 
 
 def test_it_evaluates_the_shrunk_space_and_beats_random_search():
