@@ -21,7 +21,6 @@ from tierwise.space import Space
 
 Floats = NDArray[np.float64]
 TIERS = 5
-GRID = 1_000  # rows looked at together when the border of a tier is searched for
 POLITE = 10  # niceness: a search on the same machine goes first
 MOST_LABELS = 5_000  # that `auto` is made for; boosted trees take more
 OTHERS = ("trees", "forest")  # where a predictor can not be had, or not in this space
@@ -63,8 +62,7 @@ def score(labelled: Labelled, genes: NDArray[np.int16] | None) -> Scores:
         raw, std = score_all(predictor, archs), np.full(len(archs), np.nan)
     raw, std = np.asarray(raw, dtype=np.float64), np.asarray(std, dtype=np.float64)
     values = scale(raw)
-    tier, edges = _tiers(predictor, archs, values)
-    return Scores(values, scale.spread(raw, std), tier, edges, name, len(labelled.y))
+    return Scores(values, scale.spread(raw, std), *_fifths(values), name, len(labelled.y))
 
 
 def beforehand(labelled: Labelled, later: NDArray[np.int16], sample: NDArray[np.int16]) -> Floats:
@@ -143,32 +141,17 @@ def _seeded(name: str, seed: int) -> dict[str, int]:
     return {"seed": seed} if "seed" in registry.find("predictor", name)().get_params(deep=False) else {}
 
 
-def _tiers(predictor: Any, archs: Architectures, score: Floats) -> tuple[NDArray[np.uint8], Floats]:
-    """The predictor's own tiers, where they follow the score; else fifths of the map."""
+def _fifths(score: Floats) -> tuple[NDArray[np.uint8], Floats]:
+    """Tier of each of the whole map, and the least score of all but the last.
+
+    Not the tiers of the predictor, which are of what it has learnt from: a search evaluates good ones, and would leave
+    nearly all of the map in its last tier.
+    """
     order = np.argsort(-score, kind="stable")
     ends = [len(score) * tier // TIERS for tier in range(1, TIERS)]
-    if hasattr(predictor, "predict_tier"):
-        own = functools.partial(_own_tiers, predictor, archs)
-        looked = np.unique(np.linspace(0, len(order) - 1, min(GRID, len(order))).astype(np.int64))
-        tiers = own(order[looked])
-        if (np.diff(tiers) >= 0).all():
-            ends = [_end(own, order, looked, tiers, tier) for tier in range(TIERS - 1)]
     above = float(np.nextafter(score.max(), np.inf)) if len(score) else 0.0
     edges = np.array([score[order[end - 1]] if end else above for end in ends])
     return (edges[None, :] > score[:, None]).sum(1).astype(np.uint8), edges
-
-
-def _own_tiers(predictor: Any, archs: Architectures, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.asarray(predictor.predict_tier(archs[rows]), dtype=np.int64)
-
-
-def _end(own: Any, order: NDArray[np.int64], looked: NDArray[np.int64], tiers: NDArray[np.int64], tier: int) -> int:
-    """How many rows, the best first, are in this tier or a better one: the bracket that the grid gives is searched."""
-    inside = int((tiers <= tier).sum())
-    if inside in (0, len(looked)):
-        return len(order) if inside else 0
-    first, last = int(looked[inside - 1]) + 1, int(looked[inside])
-    return first + int((own(order[first:last]) <= tier).sum()) if last > first else first
 
 
 def _archs(space: Space, genes: NDArray[np.int16] | None) -> Architectures:
