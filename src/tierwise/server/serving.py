@@ -52,10 +52,22 @@ def serve(
         )  # fmt: skip
         if browser and (sys.platform == "darwin" or SCREENS & os.environ.keys()):
             webbrowser.open(address)
-        uvicorn.Server(config).run(sockets=[own])
+        _Server(config, server).run(sockets=[own])
     finally:
         server.close()
         own.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams of events before it waits for what is open."""
+
+    def __init__(self, config: uvicorn.Config, server: Server):
+        super().__init__(config)
+        self._events = server.events
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._events.close()
+        await super().shutdown(sockets)
 
 
 def _socket(port: int | None) -> socket.socket:
