@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.evaluators import score
+from tests.waiting import until
 from tierwise import Study
 from tierwise.architecture import Architectures
 from tierwise.errors import BadSetting, CannotWrite
@@ -101,15 +101,6 @@ def test_people_say_how_many_wait_at_once():
         study.steer("retract", row=row)
         study.run(18, batch=3)
         assert max(waiting[12:]) == 3
-
-
-def until(true: Callable[[], Any]) -> None:
-    """Wait for another thread."""
-    for _ in range(600):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not come about within 30 s")
 
 
 def test_what_is_approved_starts_and_what_is_vetoed_never_does(tmp_path: Path):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 
 import numpy as np
 from playwright.sync_api import Page, expect
 
 from tests.page.acting import card, kinds, pane, tab
 from tests.page.served import Served, driving
+from tests.waiting import until
 from tierwise import Study
 from tierwise.steer_row import in_force
 
@@ -101,11 +100,3 @@ def test_the_search_goes_on_by_a_click(app: Page, study: Study) -> None:
     card(app).get_by_role("button", name="Apply").click()
     expect(bar.get_by_role("status")).to_contain_text("stopped")
     until(lambda: not study.driving)
-
-
-def until(true: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if true():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come about within a minute")

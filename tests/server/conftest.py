@@ -6,7 +6,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,11 +122,3 @@ def served(tmp_path: Path) -> Iterator[Served]:
         study.run(8)
     with serving(path, tmp_path) as found:
         yield found
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for something."""
-    limit = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < limit
-        time.sleep(0.05)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
+from tests.waiting import until
 from tierwise.cli.reopen import reopen
 from tierwise.metrics import kendall_tau
 from tierwise.server.app import application
@@ -28,7 +28,6 @@ with warnings.catch_warnings():
     from fastapi.testclient import TestClient
 
 API, TOKEN = "/api/v1/oneshot", "secret"
-PATIENCE = 240  # seconds, on a busy machine
 
 
 def client_of(folder: Path, **settings: Any) -> TestClient:
@@ -156,14 +155,6 @@ def test_a_server_that_only_shows_makes_nothing(tmp_path: Path) -> None:
         assert client.get(f"{API}/state").status_code == 404
 
 
-def waited(what: Any) -> Any:
-    until = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < until, "nothing happened"
-        time.sleep(0.3)
-    return found
-
-
 def test_from_a_template_to_a_trained_network(tmp_path: Path, client: TestClient) -> None:
     """Drawn, begun, trained with shared weights until a person stops it, searched, assembled, trained, taken home."""
     x, y = load_digits(return_X_y=True)
@@ -172,11 +163,11 @@ def test_from_a_template_to_a_trained_network(tmp_path: Path, client: TestClient
     plan = {"template": template, "name": "drawn", "data": "some.npz", "epochs": 400, "batch": 32, "trials": 8}
     assert client.post(f"{API}/create", json=plan).status_code == 201
     assert client.get("/api/v1/meta").json()["study"]["oneshot"]
-    state = waited(lambda: (s := client.get(f"{API}/state").json())["epoch"] >= 2 and s)
+    state = until(lambda: (s := client.get(f"{API}/state").json())["epoch"] >= 2 and s)
     assert state["state"] == "running"
     assert (state["data"], state["epochs"]) == ("some.npz", 400)
     client.post(f"{API}/training", json={"on": False})
-    waited(lambda: client.get("/api/v1/state").json()["finished"] >= 8)
+    until(lambda: client.get("/api/v1/state").json()["finished"] >= 8)
     state = client.get(f"{API}/state").json()
     assert state["state"] == "done"
     assert 2 <= state["epoch"] < 400
@@ -195,7 +186,7 @@ def test_from_a_template_to_a_trained_network(tmp_path: Path, client: TestClient
 
     given = {"choose": fittest["text"], "epochs": 2}
     key = client.post(f"{API}/train", json=given).json()["key"]
-    done = waited(lambda: [t for t in client.get(f"{API}/trainings").json() if t["state"] != "running"])[0]
+    done = until(lambda: [t for t in client.get(f"{API}/trainings").json() if t["state"] != "running"])[0]
     assert (done["key"], done["state"], done["text"], done["error"]) == (key, "done", fittest["text"], "")
     assert done["metrics"]["params"] == fittest["params"]
     assert len(done["curve"]) == 2
@@ -210,7 +201,7 @@ def test_from_a_template_to_a_trained_network(tmp_path: Path, client: TestClient
     assert state["agreement"] is None
     for _ in range(3):
         assert client.post(f"{API}/train", json={"epochs": 1, "baseline": "evaluated"}).status_code == 202
-        waited(lambda: all(t["state"] == "done" for t in client.get(f"{API}/trainings").json()))
+        until(lambda: all(t["state"] == "done" for t in client.get(f"{API}/trainings").json()))
     results = {trial["text"]: trial["metrics"]["accuracy"] for trial in trials}
     each = [t for t in client.get(f"{API}/trainings").json() if t["architecture"] in results]
     assert [t["what"] for t in each].count("evaluated") == 3

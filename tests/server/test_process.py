@@ -17,7 +17,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import REPOSITORY
-from tests.server.conftest import API, TOKEN, until
+from tests.server.conftest import API, TOKEN
+from tests.waiting import until
 from tierwise.cli.main import app
 from tierwise.errors import TierwiseError
 from tierwise.study import open_study

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.server.conftest import API, Served, opened, serving, until
+from tests.server.conftest import API, Served, opened, serving
+from tests.waiting import until
 from tierwise.navigator import Navigator
 from tierwise.navigator.selection import Selection
 
