@@ -14,6 +14,7 @@ import pytest
 from tests.evaluators import Columns, score
 from tierwise import Study, make
 from tierwise.architecture import Architectures
+from tierwise.errors import BadSetting
 from tierwise.replay import Planned, planned
 
 FILL_IN = "evaluator = None  # fill in: the function of an architecture that evaluates it"
@@ -130,6 +131,24 @@ def test_what_only_takes_time_takes_none_in_a_replay(tmp_path: Path, monkeypatch
             assert [row.kind for row in again.steers()] == ["note", "note", "retract", "note"]
             assert again.steers()[1].what == {"text": "stop reason lunch"}
             assert rows_of(again) == rows_of(study)
+
+
+def test_a_branch_is_the_same_search_up_to_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with Study(tmp_path / "trunk.db", "nasbench201", "random", score, seed=4) as study:
+        study.run(8, batch=2)
+        first = study.steer("ban", choice="cell/0-1", option="none")
+        study.run(16, batch=2)
+        study.steer("pin", choice="cell/0-2", option="none")
+        study.run(24, batch=2)
+        with pytest.raises(BadSetting, match="up to 2, or 0"):
+            study.script(3)
+        with run_script(study.script(first), tmp_path, monkeypatch) as branch:
+            assert branch.path is not None
+            assert branch.path.name == "trunk-from-row-1.db"
+            assert [row.kind for row in branch.steers()] == ["ban"]
+            assert rows_of(branch)[:16] == rows_of(study)[:16]
+            place = [choice.path for choice in branch.space.choices].index("cell/0-2")
+            assert len({trial.arch.genes[place] for trial in branch.trials()[16:]}) > 1
 
 
 def test_a_replay_that_was_killed_goes_on_as_if_it_was_not(tmp_path: Path):

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from tierwise.looking import Looking
 
 
-def script(study: Looking, steering: Sequence[Planned], runs: Sequence[Mapping[str, Any]]) -> str:
-    """The text. steering: what people have said. runs: how the study was run, see ``Study.planned``."""
+def script(study: Looking, steering: Sequence[Planned], runs: Sequence[Mapping[str, Any]], suffix: str) -> str:
+    """The text. steering: what people have said. runs: how the study was run, see ``Study.planned``. suffix: of its
+    study file.
+    """
     name = study.path.name if study.path else "a study in memory"
     lines = [*_task(study), *_strategy(study), ""]
     lines += ["STEERING = [  # written once there are so many results, and so many trials asked for"]
     lines += [f"    Planned({_said(said)})," for said in steering]
-    lines += ["]", "", *_study(study), *_known(study.trials(), study.objective), *_runs(study, runs), ""]
+    lines += ["]", "", *_study(study, suffix), *_known(study.trials(), study.objective), *_runs(study, runs), ""]
     lines += ["for trial in study.best(5):", "    print(trial.metrics[study.objective], trial.arch)"]
     text = "\n".join(lines)
     names = ("Architectures.", "Study(", "load_space(", "make(")
@@ -104,8 +106,8 @@ def _strategy(study: Looking) -> list[str]:
     return [f"strategy = make('strategy', {_arguments(*found)})"]
 
 
-def _study(study: Looking) -> list[str]:
-    path = Path(f"{study.path.stem}-again.db" if study.path else "again.db")
+def _study(study: Looking, suffix: str) -> list[str]:
+    path = Path(f"{study.path.stem}-{suffix}.db" if study.path else f"{suffix}.db")
     given: dict[str, Any] = {"maximize": study.objective, "seed": study.seed}
     if study.limits:
         given["limits"] = study.limits

@@ -104,11 +104,18 @@ class Steered(Looking):
             [self._columns.trial(int(k)) for k in done.ids], self.objective, steering, self.allowed(steering)
         )
 
-    def script(self) -> str:
+    def script(self, upto: int | None = None) -> str:
         """A Python script that makes this study again, what people have said at the same places: the same trials where
         it was run in order "asked", or with one worker. What is registered nowhere has to be filled in.
+
+        upto: the last steering row that is said again, 0 for none; from there on the search goes another way. Raises
+        BadSetting.
         """
-        return script(self, planned(self._columns, self.steers(), self.rule_columns), self.runs)
+        rows = self.steers()
+        if upto is not None and not 0 <= upto <= len(rows):
+            raise BadSetting("row", upto, f"the number of a steering row, up to {len(rows)}, or 0")
+        said = planned(self._columns, rows, self.rule_columns)[:upto]
+        return script(self, said, self.runs, "again" if upto is None else f"from-row-{upto}")
 
     def allowed(self, steering: Steering) -> Allowed:
         """What may be proposed under this steering, within the limits of the study."""

@@ -150,6 +150,11 @@ def test_the_log_tells_takes_back_and_goes_back(app: Page, study: Study) -> None
     row.get_by_role("button", name="Take back").click()
     apply(app)
     expect(row).to_contain_text("taken back")
+    with app.expect_download() as branch:
+        row.get_by_role("link", name="Branch").click()
+    script = branch.value.path().read_text()
+    assert f"cells-from-row-{first}.db" in script
+    assert script.count("Planned(") == first
     log.get_by_label("A note for the log").fill("look at the pooling edges")
     log.get_by_role("button", name="Note").click()
     expect(log).to_contain_text("look at the pooling edges")

@@ -65,7 +65,9 @@ def steer(
         float | None, typer.Option(help="Of the proposals, with prefer and avoid \\[default: 0.75]")
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why, for those who read it later.")] = None,
-    row: Annotated[int | None, typer.Option(help="The row that a note is about.")] = None,
+    row: Annotated[
+        int | None, typer.Option(help="The row that a note is about; with --script the last that is said again.")
+    ] = None,
     who: Annotated[str | None, typer.Option(help="Who says so \\[default: your login name]")] = None,
     script: Annotated[
         bool, typer.Option("--script", help="Print a Python script that makes this study again, steering included.")
@@ -106,7 +108,7 @@ def steer(
     given = {name: value for name, value in flags.items() if value is not None}
     with reopen(study, None) as (search, _):
         if script:
-            lines = [search.script().rstrip()]
+            lines = [search.script(row).rstrip()]
         elif kind is None:
             lines = listed(search, ", ".join(SYNTAX))
         elif preview:

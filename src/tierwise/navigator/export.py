@@ -29,10 +29,10 @@ def log(navigator: Navigator) -> bytes:
     return (json.dumps(asdict(navigator.steering()), indent=1) + "\n").encode()
 
 
-def script(navigator: Navigator) -> bytes:
-    """A Python script that makes the study again and says what people have said."""
+def script(navigator: Navigator, upto: int | None = None) -> bytes:
+    """A Python script that makes the study again and says what people have said, up to this row. Raises BadSetting."""
     with navigator.lock:
-        return navigator.study.script().encode()
+        return navigator.study.script(upto).encode()
 
 
 def svg(navigator: Navigator, row: int | None) -> bytes:

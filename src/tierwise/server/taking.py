@@ -63,14 +63,16 @@ def router(server: Server) -> APIRouter:
         what: What,
         row: Annotated[int | None, Query(ge=0, le=2**31)] = None,
         rule: Annotated[str | None, Query(max_length=1_000)] = None,
+        upto: Annotated[int | None, Query(ge=0, le=2**31)] = None,
     ) -> Response:
         navigator = server.navigator
         if what in ("csv", "parquet"):
             return _file(server, what, export.table(navigator, what, Selection(rule=rule)))
         if what == "html":
             return _file(server, what, _report(server))
-        text = {"script": export.script, "log": export.log}
-        return _file(server, what, text[what](navigator) if what in text else export.svg(navigator, row))
+        if what == "script":
+            return _file(server, what, export.script(navigator, upto))
+        return _file(server, what, export.log(navigator) if what == "log" else export.svg(navigator, row))
 
     @routes.post("/export", response_class=Response, responses=FILES)
     def take_part(asked: Take) -> Response:
