@@ -94,7 +94,11 @@ def test_exchanged_for_one_of_the_map(app: Page, asking: Study, proposed: tuple[
     shown, _ = proposed
     expect(shown.get_by_role("button", name="Replace")).to_be_disabled()
     tab(app, "Table")
-    app.get_by_role("table").get_by_role("row").nth(40).click()
+    for row in app.get_by_role("table").get_by_role("row").all()[10:]:
+        row.click()  # until one that nobody has evaluated
+        expect(row).to_have_attribute("aria-selected", "true")
+        if shown.get_by_role("button", name="Replace").is_enabled():
+            break
     shown.get_by_role("button", name="Replace").click()
     apply(app)
     assert kinds(asking)[-2:] == ["veto", "evaluate"]

@@ -150,7 +150,7 @@ def test_an_address_holds_the_whole_view(app: Page, served: Served) -> None:
 def test_things_are_taken_home(app: Page, tmp_path: Path, item: str, begins: str) -> None:
     app.get_by_role("banner").get_by_role("button", name=re.compile("^best")).click()
     app.get_by_role("button", name="Export", exact=True).click()
-    with app.expect_download() as download:
+    with app.expect_download(timeout=200_000) as download:  # the report explains what it ranks
         app.get_by_role("menuitem", name=re.compile(f"^{item}")).click()
     download.value.save_as(tmp_path / "file")
     text = (tmp_path / "file").read_text()
