@@ -40,6 +40,7 @@ STAGES: dict[str, dict[str, Any]] = {
 }
 WALKS: dict[str, dict[str, Any]] = {
     "FaDE": {},
+    "FaDE, best paths": {"reading": "paths"},
     "FaDE, smaller steps": {"step": 0.25},
     "FaDE, mutants of the heaviest": {"moves": "neighbours"},
     "FaDE, novel newcomers": {"exploration": "novelty"},
@@ -75,7 +76,8 @@ def answer(name: str, data: str, seed: int) -> dict[str, Any]:
     train = train_of(data, DATA[data].load(), space)
     if name in WALKS:
         settings = {"candidates": CANDIDATES, "regions": REGIONS, "epochs": EPOCHS, **WALKS[name]}
-        with Study(None, space, make("strategy", "fade", **settings), Joint(train, runs=1), seed=seed) as study:
+        joint = Joint(train, runs=1, reading=settings.pop("reading", "weights"))
+        with Study(None, space, make("strategy", "fade", **settings), joint, seed=seed) as study:
             study.run(CANDIDATES * REGIONS, batch=CANDIDATES)
             regions = visited(study.history())
         found, first = regions[-1].best, regions[0].best

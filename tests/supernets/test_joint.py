@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.supernets.staged import digits, vectors
+from tests.supernets.staged import digits, drawn, vectors
 from tierwise import Study
 from tierwise.architecture import Architectures
 from tierwise.errors import BadSetting
@@ -20,7 +21,10 @@ from tierwise.report.fade import write_fade_report
 from tierwise.strategies.fade import Fade
 from tierwise.supernets.fade import fade_ranks
 from tierwise.supernets.findings import findings
+from tierwise.supernets.inherited import best_path_scores, inherited_scores
 from tierwise.supernets.joint import Joint, region_of
+from tierwise.supernets.search import search
+from tierwise.supernets.stages import supernet
 from tierwise.supernets.walk import visited
 
 SPACE, RECIPE = vectors(2), Recipe(epochs=2, batch=64, rate=0.05)
@@ -73,6 +77,32 @@ def test_a_batch_is_a_region_and_its_rows_have_the_weights_of_their_candidates()
         better = [row for row in scores if scores[row] > scores[of_answer]]
         assert all(last.region.archs(np.array([row]))[0] in asked for row in better)
         assert {"test_accuracy", "params"} <= set(answer.metrics)  # as `Train` tells
+
+
+def test_candidates_are_read_by_the_best_path_through_them() -> None:
+    read = Joint(joint().train, runs=1, reading="paths")
+    with Study(None, SPACE, Fade(candidates=3, epochs=2, regions=1), read, seed=3) as study:
+        study.run(4, batch=3)
+        rows = study.trials()[:3]
+        region, paths = region_of(Architectures.of([trial.arch for trial in rows], SPACE))
+        data, own = joint().train.splits(), int(np.random.SeedSequence(job_seed(3, 1)).generate_state(1, np.uint32)[0])
+        net = supernet(region, shape=data.train.shape, classes=10, batch=RECIPE.batch, seed=own)
+        search(net, data, read.optimiser, epochs=2, seed=own, recipe=RECIPE)
+        assert isinstance(data.validation, Arrays)
+        every, score = region.paths(), inherited_scores(net, region.paths(), data.validation)
+        for trial, path in zip(rows, paths, strict=True):
+            for k in range(2):
+                assert trial.metrics[f"stage{k + 1}"] == pytest.approx(score[every[:, k] == path[k]].max(), rel=1e-5)
+        assert study.best()[0].arch == region.archs(every[[score.argmax()]])[0]
+
+
+def test_too_many_paths_and_unknown_readings_are_refused() -> None:
+    with pytest.raises(BadSetting, match="weights or paths"):
+        Joint(joint().train, reading="mean")
+    large = drawn(vectors(4), 12, 12, 12, 12)
+    given: Any = {"classes": 10, "runs": 1, "epochs": 1, "optimiser": None, "recipe": RECIPE, "seed": 0}
+    with pytest.raises(BadSetting, match="20,736"):
+        best_path_scores(large, joint().train.splits(), **given)
 
 
 def test_a_region_that_cannot_be_trained_fails_with_its_reason() -> None:

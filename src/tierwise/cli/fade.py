@@ -41,6 +41,9 @@ def fade(
         list[str] | None, typer.Option(help="How single networks are trained, NAME=VALUE; repeatable.")
     ] = None,
     optimiser: Annotated[str, typer.Option(help="Of the weights of candidates: see 'tierwise plugins'.")] = "fair",
+    reading: Annotated[
+        str, typer.Option(help="What ranks candidates: weights, or paths (the best path through each).")
+    ] = "weights",
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of each network that is judged alone.")] = 2,
     compare: Annotated[bool, typer.Option(help="Search by other strategies at the same cost as well.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same search.")] = 0,
@@ -76,7 +79,7 @@ def fade(
     path = study or Path("runs") / f"fade-{Path(data.partition('.py:')[0]).stem}-{seed}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     joint, total = (
-        Joint(task, runs=runs, optimiser=optimiser),
+        Joint(task, runs=runs, optimiser=optimiser, reading=reading),
         strategy.regions * strategy.candidates + strategy.answers,
     )
     with Study(path, task.space, strategy, joint, seed=seed) as search:  # pyright: ignore[reportArgumentType]

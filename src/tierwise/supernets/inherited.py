@@ -7,14 +7,20 @@ a large one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
 
-from tierwise.evaluators.dataset import Arrays
-from tierwise.supernets.region import Floats, Paths
-from tierwise.supernets.stages import StagedSupernet
+from tierwise.errors import BadSetting
+from tierwise.evaluators.dataset import Arrays, Splits
+from tierwise.evaluators.recipe import Recipe
+from tierwise.supernets.region import Floats, Paths, Region
+from tierwise.supernets.search import search
+from tierwise.supernets.stages import StagedSupernet, supernet
 
+MOST_PATHS = 5_000  # of a region, where each is looked at
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -33,3 +39,28 @@ def inherited_scores(net: StagedSupernet, paths: Paths, data: Arrays) -> Floats:
                 module.train()
         found.append(-float(nn.functional.cross_entropy(network(data.x), data.y)))
     return np.array(found)
+
+
+def best_path_scores(
+    region: Region, data: Splits, *, classes: int, runs: int, epochs: int, optimiser: Any, recipe: Recipe, seed: int
+) -> tuple[Floats, ...]:
+    """For each stage (m,) of each candidate the score of the best path through it, mean of `runs` supernets.
+
+    Where candidates work together, what one is worth alone misleads: the best of these lie on the best path of all.
+    Raises BadSetting for a region of more than 5,000 paths, and for validation data that come as a stream; Diverged.
+    """
+    if runs < 1:
+        raise BadSetting("runs", runs, "1 or more")
+    if region.size > MOST_PATHS:
+        allowed = f"{MOST_PATHS:,} or fewer where each is looked at; with reading 'weights' any number"
+        raise BadSetting("paths of a region", f"{region.size:,}", allowed)
+    if not isinstance(data.validation, Arrays):
+        raise BadSetting("validation data", "a stream", "arrays, where every path is looked at; else reading 'weights'")
+    paths, score = region.paths(), np.zeros(region.size)
+    for own in np.random.SeedSequence(seed).generate_state(runs, np.uint32).tolist():
+        net = supernet(region, shape=data.train.shape, classes=classes, batch=recipe.batch, seed=own)
+        search(net, data, optimiser, epochs=epochs, seed=own, recipe=recipe)
+        score += inherited_scores(net, paths, data.validation) / runs
+    grid = score.reshape(region.counts)
+    others = [tuple(j for j in range(grid.ndim) if j != k) for k in range(grid.ndim)]
+    return tuple(grid.max(axes) for axes in others)
