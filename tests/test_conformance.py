@@ -71,8 +71,8 @@ def names(kind: registry.Kind) -> list[str]:
     return found
 
 
-def make(kind: registry.Kind, name: str) -> Any:
-    return registry.make(kind, name, **QUICK.get((kind, name), {}))
+def make(kind: registry.Kind, name: str, **more: Any) -> Any:
+    return registry.make(kind, name, **QUICK.get((kind, name), {}), **more)
 
 
 @pytest.mark.parametrize("name", names("space"))
@@ -109,9 +109,7 @@ def test_proxy(name: str, space: Space) -> None:
 @pytest.mark.parametrize("name", names("predictor"))
 def test_predictor(name: str, space: str) -> None:
     alone = {"members": ()} if (name, space) == ("auto", "tiny") else {}  # all of it on the other space
-    given = {**QUICK.get(("predictor", name), {}), **alone}
-    make_one = lambda: registry.make("predictor", name, **given)  # noqa: E731
-    check_predictor(make_one, SPACES[space], op=SPACES[space].choices[0].options[3])
+    check_predictor(lambda: make("predictor", name, **alone), SPACES[space], op=SPACES[space].choices[0].options[3])
 
 
 @pytest.mark.parametrize("name", names("strategy"))

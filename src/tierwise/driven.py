@@ -161,8 +161,9 @@ class Driven(Steered):
     def _soon(self) -> list[int] | None:
         """Of a replay what is told before something is said; None where nothing more will be."""
         later = self._planned[len(self.steers()) :]
-        waiting = self._in_turn(self._columns.waiting())
-        return waiting[: max(0, later[0].results - self._columns.told)] if later else None
+        if not later:
+            return None
+        return self._in_turn(self._columns.waiting())[: max(0, later[0].results - self._columns.told)]
 
     def _say_planned(self, *, asked: bool) -> None:
         """Write what a replay says here. asked: whether all has been asked for that can be by now."""

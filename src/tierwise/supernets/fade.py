@@ -7,7 +7,7 @@ to choose one architecture but to compare those of a region. Ranks mean nothing 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,21 +101,32 @@ def fade_ranks(
     optimiser: of the weights of candidates, by default ``fair``. progress: is told run, epoch and training loss.
     Raises BadSetting, Diverged.
     """
-    if runs < 1:
-        raise BadSetting("runs", runs, "1 or more")
-    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(runs, np.uint32)]
-    found: list[Weighed] = []
-    for run, own in enumerate(seeds):
-        told = None if progress is None else _of_run(progress, run)
-        net = _network(region, data, classes, recipe, own)
-        chosen = optimiser or registry.make("optimiser", "fair")
-        found.append(search(net, data, chosen, epochs=epochs, seed=own, recipe=recipe, progress=told))
+    given: Any = {"classes": classes, "runs": runs, "epochs": epochs, "optimiser": optimiser, "recipe": recipe}
+    found = [weighed for _, weighed in trained(region, data, seed=seed, progress=progress, **given)]
     weights = tuple(np.stack(stage) for stage in zip(*(each.weights for each in found), strict=True))
     return FadeRanks(region, weights, aggregation, tuple(found))
 
 
-def _network(region: Region, data: Splits, classes: int, recipe: Recipe, seed: int) -> StagedSupernet:
-    return supernet(region, shape=data.train.shape, classes=classes, batch=recipe.batch, seed=seed)
+def trained(
+    region: Region,
+    data: Splits,
+    *,
+    classes: int,
+    runs: int,
+    epochs: int,
+    optimiser: Optimiser | None,
+    recipe: Recipe,
+    seed: int,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> Iterator[tuple[StagedSupernet, Weighed]]:
+    """The supernet of each run once it is trained, and what was learnt of its candidates; see ``fade_ranks``."""
+    if runs < 1:
+        raise BadSetting("runs", runs, "1 or more")
+    for run, own in enumerate(np.random.SeedSequence(seed).generate_state(runs, np.uint32).tolist()):
+        told = None if progress is None else _of_run(progress, run)
+        net = supernet(region, shape=data.train.shape, classes=classes, batch=recipe.batch, seed=own)
+        chosen = optimiser or registry.make("optimiser", "fair")
+        yield net, search(net, data, chosen, epochs=epochs, seed=own, recipe=recipe, progress=told)
 
 
 def _of_run(progress: Callable[[int, int, float], None], run: int) -> Callable[[int, float], None]:

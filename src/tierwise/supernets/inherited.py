@@ -16,9 +16,9 @@ from torch import nn
 from tierwise.errors import BadSetting
 from tierwise.evaluators.dataset import Arrays, Splits
 from tierwise.evaluators.recipe import Recipe
+from tierwise.supernets.fade import trained
 from tierwise.supernets.region import Floats, Paths, Region
-from tierwise.supernets.search import search
-from tierwise.supernets.stages import StagedSupernet, supernet
+from tierwise.supernets.stages import StagedSupernet
 
 MOST_PATHS = 5_000  # of a region, where each is looked at
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -49,17 +49,14 @@ def best_path_scores(
     Where candidates work together, what one is worth alone misleads: the best of these lie on the best path of all.
     Raises BadSetting for a region of more than 5,000 paths, and for validation data that come as a stream; Diverged.
     """
-    if runs < 1:
-        raise BadSetting("runs", runs, "1 or more")
     if region.size > MOST_PATHS:
         allowed = f"{MOST_PATHS:,} or fewer where each is looked at; with reading 'weights' any number"
         raise BadSetting("paths of a region", f"{region.size:,}", allowed)
     if not isinstance(data.validation, Arrays):
         raise BadSetting("validation data", "a stream", "arrays, where every path is looked at; else reading 'weights'")
     paths, score = region.paths(), np.zeros(region.size)
-    for own in np.random.SeedSequence(seed).generate_state(runs, np.uint32).tolist():
-        net = supernet(region, shape=data.train.shape, classes=classes, batch=recipe.batch, seed=own)
-        search(net, data, optimiser, epochs=epochs, seed=own, recipe=recipe)
+    given: Any = {"classes": classes, "runs": runs, "epochs": epochs, "optimiser": optimiser, "recipe": recipe}
+    for net, _ in trained(region, data, seed=seed, **given):
         score += inherited_scores(net, paths, data.validation) / runs
     grid = score.reshape(region.counts)
     others = [tuple(j for j in range(grid.ndim) if j != k) for k in range(grid.ndim)]
