@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tierwise.architecture import Graph
-from tierwise.drawing import NEUTRAL, colour, short_name, svg
+from tierwise.drawing import NEUTRAL, colour, dot, short_name, svg
 from tierwise.drawing.layout import layout
 from tierwise.spaces.nasbench201 import NASBench201
 
@@ -136,6 +136,15 @@ def test_the_labels_of_a_full_cell_do_not_cover_each_other() -> None:
     places = [route.label for route in layout([50.0, 28.0, 28.0, 57.0], ends, [98.8] * 6).routes]
     for a, (x, y) in enumerate(places):
         assert all(abs(x - u) > 98.8 or abs(y - v) > 20 for u, v in places[:a])
+
+
+def test_the_graph_for_graphviz_keeps_every_name_in_its_quotes() -> None:
+    text = dot(("input", 'a"]; b', "output"), ((0, 1, "conv"), (1, 2, ""), (0, 2, "\\")), title="cells/0-1")
+    assert text.splitlines() == [
+        'digraph "cells/0-1" {', "  rankdir=LR", "  node [shape=box]",
+        '  0 [label="input"]', '  1 [label="a\\"]; b"]', '  2 [label="output"]',
+        '  0 -> 1 [label="conv"]', "  1 -> 2", '  0 -> 2 [label="\\\\"]', "}",
+    ]  # fmt: skip
 
 
 def test_the_smallest_graphs() -> None:

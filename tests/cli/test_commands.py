@@ -140,6 +140,16 @@ def test_export(cli: Cli, study: Path, name: str):
         assert ET.fromstring(text).tag.endswith("svg")
 
 
+def test_any_architecture_is_exported_by_its_text(cli: Cli, study: Path):
+    code, _, _ = cli("export", study, "one.dot", "--architecture", "nasbench201/0-1-2-3-4-0")
+    assert code == 0
+    text = Path("one.dot").read_text()
+    assert text.startswith('digraph "nasbench201/0-1-2-3-4-0"')
+    assert text.count("avg_pool_3x3") == 1
+    assert cli("export", study, "two.dot", "--architecture", "nasbench201/0-1-2")[0] == 2
+    assert not Path("two.dot").exists()
+
+
 def test_report_of_a_study(cli: Cli, study: Path):
     code, out, _ = cli("report", study, "--out", "page.html")
     assert code == 0

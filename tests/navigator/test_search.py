@@ -259,7 +259,7 @@ def test_tables_and_drawings_can_be_taken_home(start: Start):
     assert table.column("row").to_pylist() == [int(row["row"]) for row in rows]
     navigator.steer("pause", "anna", 0, {})
     assert json.loads(export.log(navigator))["rows"][0]["who"] == "anna"
-    assert export.svg(navigator, 5).startswith(b"<svg")
+    assert export.drawn(navigator, export.chosen_arch(navigator, 5), "svg").startswith(b"<svg")
     assert b"pause" in export.script(navigator)
 
 

@@ -145,7 +145,15 @@ def test_an_address_holds_the_whole_view(app: Page, served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "begins"), [("Report", "<!doctype html"), ("Script", ""), ("Drawing", "<svg"), ("Decisions", "")]
+    ("item", "begins"),
+    [
+        ("Report", "<!doctype html"),
+        ("Script", ""),
+        ("Decisions", ""),
+        ("Drawing", "<svg"),
+        ("Graph", "digraph"),
+        ("Network .PyTorch", '"""nasbench201/'),
+    ],
 )
 def test_things_are_taken_home(app: Page, tmp_path: Path, item: str, begins: str) -> None:
     app.get_by_role("banner").get_by_role("button", name=re.compile("^best")).click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import runpy
 import sqlite3
 import time
 from pathlib import Path
@@ -183,6 +184,17 @@ def test_a_hostile_study_is_shown_as_text(tmp_path: Path):
         assert "<script" not in drawn
         table = served.client.post(f"{API}/export", json={"what": "csv"})
         assert table.headers["content-disposition"].startswith("attachment")
+
+
+def test_the_network_of_any_row_is_taken_home(served: Served, tmp_path: Path):
+    text = served.get("/archs", row=17)["text"]
+    code = served.client.get(f"{API}/export", params={"what": "network", "row": 17})
+    assert code.headers["content-disposition"].endswith('.py"')
+    (tmp_path / "network.py").write_text(code.text)
+    runpy.run_path(str(tmp_path / "network.py"))
+    assert text in code.text
+    assert "import tierwise" not in code.text
+    assert served.client.get(f"{API}/export", params={"what": "dot", "row": 17}).text.startswith("digraph")
 
 
 def test_a_file_that_breaks_while_it_is_shown_says_so(served: Served):

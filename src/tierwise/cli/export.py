@@ -1,4 +1,4 @@
-"""A study's results as CSV, JSON or a drawing."""
+"""A study's results as CSV or JSON; one architecture as a drawing, a graph or a network."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tierwise.architecture import Architectures
-from tierwise.cli.results import chosen
-from tierwise.drawing import svg
+from tierwise.architecture import Architecture, Architectures
+from tierwise.cli.results import chosen_architecture
+from tierwise.drawing import dot, svg
 from tierwise.errors import BadSetting
-from tierwise.history import Trial
 from tierwise.study import Study
 
 NETWORKS = (".py", ".safetensors", ".pt2", ".onnx")
 
 
-def write(study: Study, out: Path, trial: int | None = None) -> None:
-    """All trials to FILE.csv or FILE.json, a drawing of one to FILE.svg; the file or nothing."""
+def write(study: Study, out: Path, trial: int | None = None, text: str | None = None) -> None:
+    """All trials to FILE.csv or FILE.json; one architecture to FILE.svg or FILE.dot; the file or nothing."""
     writers: dict[str, Callable[[Study, Path], None]] = {".csv": _csv, ".json": _json}
-    writers[".svg"] = lambda study, path: _svg(chosen(study, trial), study, path)
+    for end, draw in ((".svg", svg), (".dot", dot)):
+        writers[end] = lambda study, path, draw=draw: _drawn(draw, chosen_architecture(study, trial, text), study, path)
     if out.suffix not in writers:
         raise BadSetting("export", out.name, f"a file name that ends in {', '.join((*writers, *NETWORKS))}")
     part = out.with_name(out.name + ".part")
@@ -66,23 +66,29 @@ def _json(study: Study, path: Path) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _svg(trial: Trial, study: Study, path: Path) -> None:
-    graph = study.space.graph(trial.arch)
-    path.write_text(svg(graph.nodes, graph.edges, title=str(trial.arch)), encoding="utf-8")
+def _drawn(draw: Callable[..., str], arch: Architecture, study: Study, path: Path) -> None:
+    graph = study.space.graph(arch)
+    path.write_text(draw(graph.nodes, graph.edges, title=str(arch)), encoding="utf-8")
 
 
-def write_network(study: Study, benchmark: Any, out: Path, trial: int | None, task: Mapping[str, Any]) -> str:
-    """The network of one trial, untrained or with weights; what it is. task: classes, shape, weights, where given."""
+def write_network(
+    study: Study, benchmark: Any, out: Path, trial: int | None, text: str | None, task: Mapping[str, Any]
+) -> str:
+    """The network of one architecture, untrained or with weights; what it is. task: classes, shape, weights, if given.
+
+    trial, text: as of ``chosen_architecture``.
+    """
     from tierwise.evaluators.train import Train
     from tierwise.export import formats
 
-    found, own = chosen(study, trial), benchmark if isinstance(benchmark, Train) else None
+    own = benchmark if isinstance(benchmark, Train) else None
+    arch = chosen_architecture(study, trial, text)
     classes = task["classes"] or (own.classes if own else 10)
     shape = task["shape"] or (own.splits().train.shape if own else (3, 32, 32))
-    network = study.space.build(found.arch, classes=classes, shape=shape)
+    network = study.space.build(arch, classes=classes, shape=shape)
     if task["weights"] is not None:
         formats.read_weights(network, task["weights"])
-    title = f"{found.arch}, trial {found.id} of {study.path and study.path.name}"
-    formats.write_network(network, out, shape, title)
+    tried = next((f"trial {t.id} of " for t in study.trials() if t.arch == arch), "for ")
+    formats.write_network(network, out, shape, f"{arch}, {tried}{study.path and study.path.name}")
     state = f"weights of {task['weights']}" if task["weights"] else "untrained"
     return f"{classes} classes, inputs of shape {tuple(shape)}, {state}"

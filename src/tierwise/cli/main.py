@@ -154,13 +154,14 @@ def report(
 @app.command()
 def export(
     study: StudyPath,
-    out: Annotated[Path, typer.Argument(help="FILE.csv, .json, .svg, .py, .safetensors, .pt2 or .onnx.")],
-    trial: Annotated[int | None, typer.Option(help="Which trial's network \\[default: the best]")] = None,
+    out: Annotated[Path, typer.Argument(help="FILE.csv, .json, .svg, .dot, .py, .safetensors, .pt2 or .onnx.")],
+    trial: Annotated[int | None, typer.Option(help="Which trial's architecture \\[default: the best]")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Any other one of the space, as its text.")] = None,
     classes: Annotated[int | None, typer.Option(help="Of a network \\[default: the study's, or 10]")] = None,
     shape: Annotated[str | None, typer.Option(help="Of an input \\[default: the study's, or 3,32,32]")] = None,
     weights: Annotated[Path | None, typer.Option(help="Trained ones, .safetensors of 'tierwise train'.")] = None,
 ) -> None:
-    """Take the results elsewhere: all trials as CSV or JSON, a drawing, or the network itself.
+    """Take the results elsewhere: all trials as CSV or JSON, or one architecture as drawing, graph or network.
 
     FILE.py is one readable file that needs torch alone.
 
@@ -183,9 +184,9 @@ def export(
     with reopen(study, None) as (search, benchmark):
         if out.suffix in NETWORKS:
             task = {"classes": classes, "shape": None if shape is None else as_shape(shape), "weights": weights}
-            about = f" ({write_network(search, benchmark, out, trial, task)})"
+            about = f" ({write_network(search, benchmark, out, trial, architecture, task)})"
         else:
-            write(search, out, trial)
+            write(search, out, trial, architecture)
     console.say(f"written: [bold]{out}[/bold]{about}")
 
 

@@ -35,12 +35,16 @@ def script(navigator: Navigator, upto: int | None = None) -> bytes:
         return navigator.study.script(upto).encode()
 
 
-def svg(navigator: Navigator, row: int | None) -> bytes:
-    """The drawing of one architecture, by default of the best. Raises BadSetting."""
+def chosen_arch(navigator: Navigator, row: int | None) -> Architectures:
+    """A row of the map, by default the best, as a batch of one. Raises BadSetting."""
     best = navigator.record.best
     if row is None and best is None:
         raise BadSetting("row", row, "a row of the map; there is no best one yet")
     arch = navigator.arch(row=best.row if row is None and best is not None else row)
-    graph = navigator.study.space.graph(arch)
-    title = navigator.study.space.format(Architectures.of([arch], navigator.study.space))[0]
-    return drawing.svg(graph.nodes, graph.edges, title=title).encode()
+    return Architectures.of([arch], navigator.study.space)
+
+
+def drawn(navigator: Navigator, one: Architectures, what: Literal["svg", "dot"]) -> bytes:
+    """The drawing of one architecture (a batch of one), or its graph for Graphviz."""
+    graph, draw = navigator.study.space.graph(one[0]), drawing.svg if what == "svg" else drawing.dot
+    return draw(graph.nodes, graph.edges, title=navigator.study.space.format(one)[0]).encode()

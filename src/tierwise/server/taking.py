@@ -1,4 +1,4 @@
-"""Routes that start a search, and that take something home: tables, the log, a script, drawings, the report."""
+"""Routes that start a search, and that take home: tables, the log, a script, drawings, networks, the report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tierwise.navigator.selection import Selection
 from tierwise.server.answers import WRONG, answer
 from tierwise.server.server import Server
 
-What = Literal["csv", "parquet", "script", "log", "html", "svg"]
+What = Literal["csv", "parquet", "script", "log", "html", "svg", "dot", "network", "onnx"]
 KINDS: dict[str, str] = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
@@ -28,9 +28,12 @@ KINDS: dict[str, str] = {
     "log": "application/json",
     "html": "text/html; charset=utf-8",
     "svg": "image/svg+xml",
+    "dot": "text/vnd.graphviz; charset=utf-8",
+    "network": "text/x-python; charset=utf-8",
+    "onnx": "application/octet-stream",
 }
-LONGEST = 600.0  # seconds that a report may take
-ENDS = {"script": "py", "log": "json"}
+LONGEST = 600.0  # seconds that a report or a network may take
+ENDS = {"script": "py", "log": "json", "network": "py"}
 FILES: dict[int | str, dict[str, Any]] = {200: {"content": {kind.split(";")[0]: {} for kind in KINDS.values()}}}
 
 
@@ -69,10 +72,18 @@ def router(server: Server) -> APIRouter:
         if what in ("csv", "parquet"):
             return _file(server, what, export.table(navigator, what, Selection(rule=rule)))
         if what == "html":
-            return _file(server, what, _report(server))
+            return _file(server, what, _made(server, "report", "report.html", "--out"))
         if what == "script":
             return _file(server, what, export.script(navigator, upto))
-        return _file(server, what, export.log(navigator) if what == "log" else export.svg(navigator, row))
+        if what == "log":
+            return _file(server, what, export.log(navigator))
+        arch = export.chosen_arch(navigator, row)
+        if what in ("svg", "dot"):
+            return _file(server, what, export.drawn(navigator, arch, what))
+        text = navigator.study.space.format(arch)[0]
+        return _file(
+            server, what, _made(server, "export", f"network.{ENDS.get(what, what)}", after=("--architecture", text))
+        )
 
     @routes.post("/export", response_class=Response, responses=FILES)
     def take_part(asked: Take) -> Response:
@@ -89,18 +100,18 @@ def _file(server: Server, what: str, content: bytes) -> Response:
     )
 
 
-def _report(server: Server) -> bytes:
-    """The report page, one self-contained file, made by a process of its own. Raises BadSetting."""
+def _made(server: Server, command: str, name: str, *before: str, after: tuple[str, ...] = ()) -> bytes:
+    """The file that a command of the same program writes, in a process of its own. Raises BadSetting."""
     if server.path is None:
-        raise BadSetting("report", "a study in memory", "one in a file")
+        raise BadSetting(command, "a study in memory", "one in a file")
     with tempfile.TemporaryDirectory(prefix="tierwise-") as folder:
-        page = Path(folder) / "report.html"
-        command = [sys.executable, "-m", "tierwise.cli.main", "report", str(server.path), "--out", str(page)]
+        file = Path(folder) / name
+        line = [sys.executable, "-m", "tierwise.cli.main", command, str(server.path), *before, str(file), *after]
         try:
-            made = subprocess.run(command, capture_output=True, timeout=LONGEST, check=False)
+            made = subprocess.run(line, capture_output=True, timeout=LONGEST, check=False)
         except subprocess.TimeoutExpired as error:
-            raise BadSetting("report", f"not done after {LONGEST:.0f} s", "tierwise report, at a prompt") from error
-        if made.returncode or not page.is_file():
+            raise BadSetting(command, f"not done after {LONGEST:.0f} s", f"tierwise {command}, at a prompt") from error
+        if made.returncode or not file.is_file():
             said = made.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-            raise BadSetting("report", said[-1], "a study that 'tierwise report' can open")
-        return page.read_bytes()
+            raise BadSetting(command, said[-1], f"a study of which 'tierwise {command}' can make it")
+        return file.read_bytes()
