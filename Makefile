@@ -24,7 +24,7 @@ test: .venv/dev.stamp page-if-node
 	$(BIN)/deptry src
 	test ! -f .venv/node.stamp || ($(NPM) run check)
 	test ! -f .venv/node.stamp || ($(NPM) test)
-	$(BIN)/pytest -n $(JOBS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 bench: .venv/dev.stamp
 	$(BIN)/tierwise bench run bench/*.toml

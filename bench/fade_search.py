@@ -3,16 +3,18 @@
 Spaces of three stages for digits and for signals, of 10^9 architectures and more. A region of m candidates a stage
 costs as many trainings of a single network as there are candidates; the other searches get that many, and answer with
 their best by validation accuracy. The answer of FaDE is the heaviest path of its last region, whatever came before.
-Answers are trained anew from four seeds and judged by test accuracy. Each search is a row of a JSONL file; rows that
-are there are not computed again.
+Answers are trained anew from four seeds, in full and as briefly as in the search, and judged by test accuracy. Each
+search and each full training is a row of a JSONL file; rows that are there are not computed again.
 
-    python bench/fade_search.py [--repeats 10] [--data digits mnist1d]
+    python bench/fade_search.py [--repeats 10] [--data digits mnist1d] [--searches "random search" "FaDE" ...]
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 from fade_regions import DATA
 from rows import Rows
+from scipy import stats
 from stopwatch import HERE, markdown, one_thread, publish
 
 from tierwise import Study, load_space, make
@@ -32,7 +35,7 @@ from tierwise.supernets.findings import alone
 from tierwise.supernets.joint import Joint
 from tierwise.supernets.walk import visited
 
-CANDIDATES, REGIONS, EPOCHS, SEEDS = 6, 6, 10, 4
+CANDIDATES, REGIONS, EPOCHS, FULL, SEEDS = 6, 6, 10, 40, 4
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "none"]
 STAGES: dict[str, dict[str, Any]] = {
     "digits": {"channels": 16, "widths": [1, 2, 4, 8, 16], "ops": ["linear", "skip"]},
@@ -96,6 +99,14 @@ def answer(name: str, data: str, seed: int) -> dict[str, Any]:
     }
 
 
+def in_full(text: str, data: str, seed: int) -> list[float]:
+    """Test accuracies of an answer that is trained to its end."""
+    space = space_of(data)
+    train = train_of(data, DATA[data].load(), space)
+    train.recipe = dataclasses.replace(train.recipe, epochs=FULL)
+    return _judged(Architectures.of([space.parse(text)], space), train, seed)
+
+
 def _judged(archs: Architectures, train: Train, seed: int) -> list[float]:
     given: dict[str, Any] = {"classes": 10, "seeds": SEEDS, "recipe": train.recipe}
     return alone(archs, train.splits(), seed=1000 + seed, **given)[0].round(3).tolist()
@@ -107,36 +118,58 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--data", nargs="+", default=list(STAGES), choices=list(STAGES))
+    parser.add_argument("--searches", nargs="+", default=[*WALKS, *OTHERS], choices=[*WALKS, *OTHERS])
     options = parser.parse_args()
     rows = Rows(Path(HERE) / "results" / "fade-search.jsonl")
+    for data in options.data:
+        for seed in range(options.repeats):
+            for name in options.searches:
+                run = rows.of(data, name, seed, make=functools.partial(answer, name, data, seed))
+                full = functools.partial(in_full, run["answer"], data, seed)
+                rows.of("in full", data, name, seed, make=full)
+    publish("fade-search", *_page({tuple(json.loads(key)): row["value"] for key, row in rows.known.items()}))
+
+
+def _page(known: dict[tuple[Any, ...], Any]) -> tuple[dict[str, Any], str]:
+    """All that was computed by now, and as text."""
     parts = [
         "## FaDE's outer search",
         f"{REGIONS} regions of {CANDIDATES} candidates for each of three stages, trained once for {EPOCHS} epochs; the "
-        f"others get {CANDIDATES * REGIONS} trainings of {EPOCHS} epochs. Test accuracy (%) of the answer, mean ± sd "
-        f"over repeats of the mean of {SEEDS} trainings; newcomers, elites and all settings as they come. Made by "
-        "`bench/fade_search.py`.",
+        f"others get {CANDIDATES * REGIONS} trainings of {EPOCHS} epochs and answer with their best by validation. "
+        f"Test accuracy (%) of the answer trained in full, {FULL} epochs, and as briefly as in the search: mean ± sd "
+        f"over repeats of the mean of {SEEDS} trainings, and the difference to random search with its interval (95 %, "
+        "over repeats, by Student's t). All settings as they come. Made by `bench/fade_search.py`.",
     ]
     content: dict[str, Any] = {}
-    for data in options.data:
+    for data in STAGES:
+        found = {name: _repeats(known, data, name) for name in (*WALKS, *OTHERS)}
+        random = {seed: np.mean(run["full"]) for seed, run in found["random search"].items()}
         table: list[list[object]] = []
-        found = {
-            name: [
-                rows.of(data, name, seed, make=functools.partial(answer, name, data, seed))
-                for seed in range(options.repeats)
-            ]
-            for name in (*WALKS, *OTHERS)
-        }
-        random = np.array([np.mean(run["test"]) for run in found["random search"]])
         for name, runs in found.items():
-            means = np.array([np.mean(run["test"]) for run in runs])
-            ahead = f"{int((means > random).sum())} of {len(means)}" if name != "random search" else ""
-            began = mean_sd((float(np.mean(run["first"])) for run in runs if run["first"]), 2)
-            seconds = f"{np.mean([run['search_seconds'] for run in runs]):.0f}"
-            table.append([name, began, mean_sd(means, 2), ahead, seconds])
-        head = ["", "heaviest path of the first region", "answer", "ahead of random search", "CPU s of the search"]
+            if not runs:
+                continue
+            full = [float(np.mean(run["full"])) for run in runs.values()]
+            brief = [float(np.mean(run["test"])) for run in runs.values()]
+            began = mean_sd((float(np.mean(run["first"])) for run in runs.values() if run["first"]), 1)
+            more = [np.mean(run["full"]) - random[seed] for seed, run in runs.items() if seed in random]
+            seconds = f"{np.mean([run['search_seconds'] for run in runs.values()]):.0f}"
+            ahead = "" if name == "random search" or len(more) < 2 else _interval(np.array(more))
+            table.append([name, len(runs), mean_sd(full, 2), ahead, mean_sd(brief, 2), began, seconds])
+        head = ["", "repeats", f"{FULL} epochs", "ahead of random search", f"{EPOCHS} epochs"]
+        head += ["the same of the first region's heaviest path", "CPU s of the search"]
         parts += [f"**{data}** ({space_of(data).size:.1e} architectures)", markdown(head, table)]
-        content[data] = found
-    publish("fade-search", content, "\n\n".join(parts))
+        content[data] = {name: list(runs.values()) for name, runs in found.items()}
+    return content, "\n\n".join(parts)
+
+
+def _repeats(known: dict[tuple[Any, ...], Any], data: str, name: str) -> dict[int, dict[str, Any]]:
+    both = {seed: known.get(("in full", data, name, seed)) for *what, seed in known if what == [data, name]}
+    return {seed: {**known[data, name, seed], "full": full} for seed, full in sorted(both.items()) if full}
+
+
+def _interval(values: np.ndarray) -> str:
+    half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
+    return f"{values.mean():+.2f} ± {half:.2f}"
 
 
 if __name__ == "__main__":
