@@ -72,7 +72,7 @@ def router(server: Server) -> APIRouter:
         if what in ("csv", "parquet"):
             return _file(server, what, export.table(navigator, what, Selection(rule=rule)))
         if what == "html":
-            return _file(server, what, _made(server, "report", "report.html", "--out"))
+            return _file(server, what, _made(server, "report", "report.html"))
         if what == "script":
             return _file(server, what, export.script(navigator, upto))
         if what == "log":
@@ -80,10 +80,8 @@ def router(server: Server) -> APIRouter:
         arch = export.chosen_arch(navigator, row)
         if what in ("svg", "dot"):
             return _file(server, what, export.drawn(navigator, arch, what))
-        text = navigator.study.space.format(arch)[0]
-        return _file(
-            server, what, _made(server, "export", f"network.{ENDS.get(what, what)}", after=("--architecture", text))
-        )
+        name = f"network.{ENDS.get(what, what)}"
+        return _file(server, what, _made(server, "export", name, f"--architecture={arch[0]}"))
 
     @routes.post("/export", response_class=Response, responses=FILES)
     def take_part(asked: Take) -> Response:
@@ -100,13 +98,14 @@ def _file(server: Server, what: str, content: bytes) -> Response:
     )
 
 
-def _made(server: Server, command: str, name: str, *before: str, after: tuple[str, ...] = ()) -> bytes:
+def _made(server: Server, command: str, name: str, *options: str) -> bytes:
     """The file that a command of the same program writes, in a process of its own. Raises BadSetting."""
     if server.path is None:
         raise BadSetting(command, "a study in memory", "one in a file")
     with tempfile.TemporaryDirectory(prefix="tierwise-") as folder:
         file = Path(folder) / name
-        line = [sys.executable, "-m", "tierwise.cli.main", command, str(server.path), *before, str(file), *after]
+        target = ["--out", str(file)] if command == "report" else [str(file)]
+        line = [sys.executable, "-m", "tierwise.cli.main", command, str(server.path), *target, *options]
         try:
             made = subprocess.run(line, capture_output=True, timeout=LONGEST, check=False)
         except subprocess.TimeoutExpired as error:
