@@ -13,7 +13,6 @@ search and each full training is a row of a JSONL file; rows that are there are 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import functools
 import json
 import time
@@ -28,7 +27,7 @@ from stopwatch import HERE, markdown, one_thread, publish
 
 from tierwise import Study, load_space, make
 from tierwise.architecture import Architectures
-from tierwise.evaluators.dataset import Arrays, Splits
+from tierwise.evaluators.dataset import Arrays
 from tierwise.evaluators.recipe import Recipe
 from tierwise.evaluators.train import Train
 from tierwise.harness.tables import mean_sd
@@ -63,10 +62,11 @@ def space_of(data: str) -> Any:
     return load_space({"kind": "stages", "name": f"{data}-stages", "vertices": 5, "stages": [layers]})
 
 
-def train_of(data: str, splits: Splits, space: Any) -> Train:
-    """Single networks, as many epochs as a supernet has."""
+def train_of(data: str, space: Any, epochs: int = EPOCHS) -> Train:
+    """Single networks, by default as many epochs as a supernet has."""
+    splits = DATA[data].load()
     train, held, test = (_pair(part) for part in (splits.train, splits.validation, splits.test))
-    recipe = Recipe(epochs=EPOCHS, batch=64, rate=0.05)
+    recipe = Recipe(epochs=epochs, batch=64, rate=0.05)
     return Train(train, 10, validation=held, test=test, recipe=recipe, together=40, space=space)
 
 
@@ -78,7 +78,7 @@ def _pair(part: Any) -> tuple[Any, Any]:
 def answer(name: str, data: str, seed: int) -> dict[str, Any]:
     """Test accuracies of what one search has found, from four seeds."""
     space, started = space_of(data), time.process_time()
-    train = train_of(data, DATA[data].load(), space)
+    train = train_of(data, space)
     if name in WALKS:
         settings = {"candidates": CANDIDATES, "regions": REGIONS, "epochs": EPOCHS, **WALKS[name]}
         joint = Joint(train, runs=1, reading=settings.pop("reading", "weights"))
@@ -107,9 +107,7 @@ def answer(name: str, data: str, seed: int) -> dict[str, Any]:
 def in_full(text: str, data: str, seed: int) -> list[float]:
     """Test accuracies of an answer that is trained to its end."""
     space = space_of(data)
-    train = train_of(data, DATA[data].load(), space)
-    train.recipe = dataclasses.replace(train.recipe, epochs=FULL)
-    return _judged(Architectures.of([space.parse(text)], space), train, seed)
+    return _judged(Architectures.of([space.parse(text)], space), train_of(data, space, FULL), seed)
 
 
 def _judged(archs: Architectures, train: Train, seed: int) -> list[float]:

@@ -43,7 +43,7 @@ def test_a_result_is_on_the_page_at_once(app: Page, study: Study) -> None:
     before = told(study)
     tell(study, 99.25)
     bar = app.get_by_role("banner")
-    expect(bar).to_contain_text(f"{before + 1} evaluated", timeout=30_000)
+    expect(bar).to_contain_text(f"{before + 1} evaluated", timeout=10_000)
     expect(bar).to_contain_text("best 99.25")
     expect(bar).to_contain_text("just now")
     bar.get_by_role("button", name=re.compile("best 99.25")).click()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tierwise.architecture import Architecture, Architectures
-from tierwise.cli.results import chosen_architecture
+from tierwise.cli.results import chosen, chosen_architecture
 from tierwise.drawing import dot, svg
 from tierwise.errors import BadSetting
 from tierwise.study import Study
@@ -88,7 +88,7 @@ def write_network(
     network = study.space.build(arch, classes=classes, shape=shape)
     if task["weights"] is not None:
         formats.read_weights(network, task["weights"])
-    tried = next((f"trial {t.id} of " for t in study.trials() if t.arch == arch), "for ")
-    formats.write_network(network, out, shape, f"{arch}, {tried}{study.path and study.path.name}")
+    origin = f"trial {chosen(study, trial).id} of" if text is None else "for"
+    formats.write_network(network, out, shape, f"{arch}, {origin} {study.path and study.path.name}")
     state = f"weights of {task['weights']}" if task["weights"] else "untrained"
     return f"{classes} classes, inputs of shape {tuple(shape)}, {state}"

@@ -37,11 +37,11 @@ def script(navigator: Navigator, upto: int | None = None) -> bytes:
 
 def chosen_arch(navigator: Navigator, row: int | None) -> Architectures:
     """A row of the map, by default the best, as a batch of one. Raises BadSetting."""
-    best = navigator.record.best
-    if row is None and best is None:
-        raise BadSetting("row", row, "a row of the map; there is no best one yet")
-    arch = navigator.arch(row=best.row if row is None and best is not None else row)
-    return Architectures.of([arch], navigator.study.space)
+    if row is None:
+        if (best := navigator.record.best) is None:
+            raise BadSetting("row", row, "a row of the map; there is no best one yet")
+        row = best.row
+    return Architectures.of([navigator.arch(row=row)], navigator.study.space)
 
 
 def drawn(navigator: Navigator, one: Architectures, what: Literal["svg", "dot"]) -> bytes:

@@ -72,7 +72,7 @@ def router(server: Server) -> APIRouter:
         if what in ("csv", "parquet"):
             return _file(server, what, export.table(navigator, what, Selection(rule=rule)))
         if what == "html":
-            return _file(server, what, _made(server, "report", "report.html"))
+            return _file(server, what, _made(server, "report.html", "report", "--out"))
         if what == "script":
             return _file(server, what, export.script(navigator, upto))
         if what == "log":
@@ -81,7 +81,7 @@ def router(server: Server) -> APIRouter:
         if what in ("svg", "dot"):
             return _file(server, what, export.drawn(navigator, arch, what))
         name = f"network.{ENDS.get(what, what)}"
-        return _file(server, what, _made(server, "export", name, f"--architecture={arch[0]}"))
+        return _file(server, what, _made(server, name, "export", f"--architecture={arch[0]}"))
 
     @routes.post("/export", response_class=Response, responses=FILES)
     def take_part(asked: Take) -> Response:
@@ -98,14 +98,13 @@ def _file(server: Server, what: str, content: bytes) -> Response:
     )
 
 
-def _made(server: Server, command: str, name: str, *options: str) -> bytes:
-    """The file that a command of the same program writes, in a process of its own. Raises BadSetting."""
+def _made(server: Server, name: str, command: str, *options: str) -> bytes:
+    """The file that a command writes whose last word is its name, in a process of its own. Raises BadSetting."""
     if server.path is None:
         raise BadSetting(command, "a study in memory", "one in a file")
     with tempfile.TemporaryDirectory(prefix="tierwise-") as folder:
         file = Path(folder) / name
-        target = ["--out", str(file)] if command == "report" else [str(file)]
-        line = [sys.executable, "-m", "tierwise.cli.main", command, str(server.path), *target, *options]
+        line = [sys.executable, "-m", "tierwise.cli.main", command, str(server.path), *options, str(file)]
         try:
             made = subprocess.run(line, capture_output=True, timeout=LONGEST, check=False)
         except subprocess.TimeoutExpired as error:
