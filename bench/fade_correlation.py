@@ -4,6 +4,7 @@ Every path of every region is trained from several seeds; every supernet from se
 setting is how a supernet is trained, and how its candidates are then weighed:
 
 weights         what the optimiser learnt
+alone           the loss with a candidate alone in its stage, all others mixed (each supernet trained once more)
 recalibrated    mean loss on validation data of the discrete networks that a candidate is in, their batch norms on the
                 statistics of those data (each candidate equally often)
 running         the same on the running statistics of the supernet
@@ -33,7 +34,7 @@ from tierwise.evaluators.dataset import Arrays, Splits
 from tierwise.evaluators.recipe import Recipe
 from tierwise.registry import make
 from tierwise.supernets.correlation import ceiling, counted, partial, retrained
-from tierwise.supernets.fade import AGGREGATIONS, FadeRanks
+from tierwise.supernets.fade import AGGREGATIONS, FadeRanks, fade_ranks
 from tierwise.supernets.inherited import inherited_scores
 from tierwise.supernets.region import Region
 from tierwise.supernets.search import search
@@ -46,9 +47,10 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "first_order": ("first_order", {}),
     "gdas": ("gdas", {}),
     "fair": ("fair", {}),
+    "equal": ("equal", {}),
 }
-READINGS = ("weights", "recalibrated", "running")
-CLAIMS = ("fair / weights / log-sum", "fair / direct")
+READINGS = ("weights", "alone", "recalibrated", "running")
+CLAIMS = ("fair / alone / log-sum", "fair / weights / log-sum", "fair / direct")
 COUNTING = ("log width", "params", "flops", "zico")
 MINIMUM = 0.75  # ceiling of a region that counts
 
@@ -74,8 +76,19 @@ def searched(region: Region, data: Splits, about: Data, setting: str, run: int) 
     weights = {"weights": [own.tolist() for own in found.weights]}
     assert isinstance(data.validation, Arrays)
     direct = inherited_scores(net, region.paths(), data.validation).tolist()
-    weights |= {name: discrete(net, region, data, name == "running", run) for name in READINGS[1:]}
+    weights |= {name: discrete(net, region, data, name == "running", run) for name in READINGS[2:]}
     return {"cpu_seconds": round(spent, 2), "direct": direct, **weights}
+
+
+def alone(region: Region, data: Splits, about: Data, setting: str, run: int) -> dict[str, Any]:
+    """The weights of the candidates of each stage, as they come from the library."""
+    name, settings = SETTINGS[setting]
+    given: Any = {"classes": CLASSES, "epochs": about.epochs, "recipe": about.recipe, "seed": run}
+    try:
+        found = fade_ranks(region, data, runs=1, optimiser=make("optimiser", name, **settings), **given)
+    except TrainingFailed as error:
+        return {"failed": str(error)}
+    return {"alone": [own.tolist() for own in found.weights]}
 
 
 @torch.no_grad()
@@ -130,6 +143,7 @@ def of_region(name: str, rows: Rows, settings: list[str], runs: int, seeds: int)
     for setting in settings:
         found = [
             rows.of(name, setting, run, make=lambda run=run, s=setting: searched(region, data, about, s, run))
+            | rows.of(name, setting, "alone", run, make=lambda run=run, s=setting: alone(region, data, about, s, run))
             for run in range(runs)
         ]
         sound, width = [row for row in found if "failed" not in row], np.array(counts["log width"])
@@ -212,7 +226,8 @@ def main() -> None:
     rows = Rows(given.rows)
     results = {name: of_region(name, rows, given.settings, given.runs, given.seeds) for name in given.regions}
     words = (
-        "Means over the regions of the claim, of all that was tried. *weights*: what the optimiser learnt. "
+        "Means over the regions of the claim, of all that was tried. *weights*: what the optimiser learnt. *alone*: "
+        "the loss on one batch of validation data with a candidate alone in its stage, the others mixed equally. "
         "*recalibrated*, *running*: the mean loss of the discrete networks that a candidate is in, batch norms on the "
         "statistics of validation data or of the supernet. *direct*: every path on validation data with the weights "
         "that it inherits, no ranks by stage."

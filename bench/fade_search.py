@@ -1,13 +1,14 @@
 """FaDE's outer search beside random search, evolution and Bayesian optimisation, at equal training cost.
 
-Spaces of three stages for digits and for signals, of 10^9 architectures and more. A region of m candidates a stage
-costs as many trainings of a single network as there are candidates; the other searches get that many, and answer with
-their best by validation accuracy. The answer of FaDE is the heaviest path of its last region, whatever came before;
-or it gives up one of its regions to train the six best paths of the last one, and answers as the others do.
+Spaces of three and six stages for digits and of three for signals, of 10^9 architectures and more. A region of m
+candidates a stage costs as many trainings of a single network as there are candidates; the other searches get that
+many, and answer with their best by validation accuracy. The answer of FaDE is the heaviest path of its last region,
+whatever came before; or it gives up one of its regions to train the six best paths of the last one, and answers as the
+others do.
 Answers are trained anew from four seeds, in full and as briefly as in the search, and judged by test accuracy. Each
 search and each full training is a row of a JSONL file; rows that are there are not computed again.
 
-    python bench/fade_search.py [--repeats 10] [--data digits mnist1d] [--searches "random search" "FaDE" ...]
+    python bench/fade_search.py [--repeats 10] [--data "digits, six stages" ...] [--searches "random search" FaDE ...]
 """
 
 from __future__ import annotations
@@ -37,14 +38,16 @@ from tierwise.supernets.walk import visited
 
 CANDIDATES, REGIONS, EPOCHS, FULL, SEEDS = 6, 6, 10, 40, 4
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "none"]
-STAGES: dict[str, dict[str, Any]] = {
+LAYERS: dict[str, dict[str, Any]] = {
     "digits": {"channels": 16, "widths": [1, 2, 4, 8, 16], "ops": ["linear", "skip"]},
     "mnist1d": {"channels": 8, "widths": [2, 4, 8], "ops": ["conv3x3", "conv1x1", "dw_conv_3x3"], "stride": 2},
 }
+SPACES = {"digits": ("digits", 3), "digits, six stages": ("digits", 6), "mnist1d": ("mnist1d", 3)}  # data, stages
 WALKS: dict[str, dict[str, Any]] = {
     "FaDE": {},
-    "FaDE, best paths": {"reading": "paths"},
-    "FaDE, best paths, six of the last region trained": {"reading": "paths", "regions": 5, "answers": 6},
+    "FaDE, six of the last region trained": {"regions": 5, "answers": 6},
+    "FaDE, drawn networks": {"optimiser": "fair"},
+    "FaDE, learnt weights": {"optimiser": "one_level", "reading": "weights"},
     "FaDE, smaller steps": {"step": 0.25},
     "FaDE, mutants of the heaviest": {"moves": "neighbours"},
     "FaDE, novel newcomers": {"exploration": "novelty"},
@@ -56,15 +59,16 @@ OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def space_of(data: str) -> Any:
-    """Three stages of DAGs on five vertices."""
-    layers = {**STAGES[data], "activations": ACTIVATIONS, "repeat": 3}
+def space_of(name: str) -> Any:
+    """Stages of DAGs on five vertices."""
+    data, stages = SPACES[name]
+    layers = {**LAYERS[data], "activations": ACTIVATIONS, "repeat": stages}
     return load_space({"kind": "stages", "name": f"{data}-stages", "vertices": 5, "stages": [layers]})
 
 
 def train_of(data: str, space: Any, epochs: int = EPOCHS) -> Train:
     """Single networks, by default as many epochs as a supernet has."""
-    splits = DATA[data].load()
+    splits = DATA[SPACES[data][0]].load()
     train, held, test = (_pair(part) for part in (splits.train, splits.validation, splits.test))
     recipe = Recipe(epochs=epochs, batch=64, rate=0.05)
     return Train(train, 10, validation=held, test=test, recipe=recipe, together=40, space=space)
@@ -81,7 +85,8 @@ def answer(name: str, data: str, seed: int) -> dict[str, Any]:
     train = train_of(data, space)
     if name in WALKS:
         settings = {"candidates": CANDIDATES, "regions": REGIONS, "epochs": EPOCHS, **WALKS[name]}
-        joint = Joint(train, runs=1, reading=settings.pop("reading", "weights"))
+        trained = {key: settings.pop(key) for key in ("optimiser", "reading") if key in settings}
+        joint = Joint(train, runs=1, **trained)
         with Study(None, space, make("strategy", "fade", **settings), joint, seed=seed) as study:
             study.run(CANDIDATES * REGIONS, batch=CANDIDATES)
             history = study.history()
@@ -120,7 +125,7 @@ def main() -> None:
     one_thread()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--data", nargs="+", default=list(STAGES), choices=list(STAGES))
+    parser.add_argument("--data", nargs="+", default=list(SPACES), choices=list(SPACES))
     parser.add_argument("--searches", nargs="+", default=[*WALKS, *OTHERS], choices=[*WALKS, *OTHERS])
     options = parser.parse_args()
     rows = Rows(Path(HERE) / "results" / "fade-search.jsonl")
@@ -137,14 +142,14 @@ def _page(known: dict[tuple[Any, ...], Any]) -> tuple[dict[str, Any], str]:
     """All that was computed by now, and as text."""
     parts = [
         "## FaDE's outer search",
-        f"{REGIONS} regions of {CANDIDATES} candidates for each of three stages, trained once for {EPOCHS} epochs; the "
+        f"{REGIONS} regions of {CANDIDATES} candidates for each stage, trained once for {EPOCHS} epochs; the "
         f"others get {CANDIDATES * REGIONS} trainings of {EPOCHS} epochs and answer with their best by validation. "
         f"Test accuracy (%) of the answer trained in full, {FULL} epochs, and as briefly as in the search: mean ± sd "
         f"over repeats of the mean of {SEEDS} trainings, and the difference to random search with its interval (95 %, "
         "over repeats, by Student's t). All settings as they come. Made by `bench/fade_search.py`.",
     ]
     content: dict[str, Any] = {}
-    for data in STAGES:
+    for data in SPACES:
         found = {name: _repeats(known, data, name) for name in (*WALKS, *OTHERS)}
         if not found["random search"]:
             continue

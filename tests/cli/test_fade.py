@@ -32,6 +32,7 @@ def test_it_searches_judges_and_reports_and_goes_on(cli: Cli, tmp_path: Path) ->
     assert "ceiling" in out
     page = path.with_suffix(".html")
     assert "FaDE report" in page.read_text()
+    assert "Weights over time" not in page.read_text()  # none are learnt
     before = path.read_bytes()
     page.unlink()
     code, again, err = cli("fade", *SMALL, "--study", str(path))
@@ -48,6 +49,7 @@ def test_it_searches_judges_and_reports_and_goes_on(cli: Cli, tmp_path: Path) ->
         (("--data", "digits", "--space", "nasbench201.toml"), "nasbench201.toml"),
         (("--optimiser", "gradient"), "gradient"),
         (("--option", "moves=jump"), "gradient, neighbours"),
+        (("--reading", "paths"), "alone, weights"),
         (("--training", "epoch=3"), "epochs"),
     ],
 )

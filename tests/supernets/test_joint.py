@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.supernets.staged import digits, drawn, vectors
 from tierwise import Study
 from tierwise.architecture import Architectures
-from tierwise.errors import BadSetting
+from tierwise.errors import BadSetting, UnknownName
 from tierwise.evaluators.dataset import Arrays, Part
 from tierwise.evaluators.recipe import Recipe
 from tierwise.evaluators.train import Train
 from tierwise.job import job_seed
 from tierwise.report.fade import write_fade_report
 from tierwise.strategies.fade import Fade
+from tierwise.supernets.alone import alone_weights
 from tierwise.supernets.fade import fade_ranks
 from tierwise.supernets.findings import findings
-from tierwise.supernets.inherited import best_path_scores, inherited_scores
 from tierwise.supernets.joint import Joint, region_of
 from tierwise.supernets.search import search
 from tierwise.supernets.stages import supernet
@@ -40,7 +40,7 @@ def joint() -> Joint:
     data = digits(300, 100)
     assert data.test is not None
     parts = {"validation": pair(data.validation), "test": pair(data.test)}
-    return Joint(Train(pair(data.train), 10, recipe=RECIPE, together=20, space=SPACE, **parts), runs=2)
+    return Joint(Train(pair(data.train), 10, recipe=RECIPE, together=20, space=SPACE, **parts), runs=2, optimiser="fair")
 
 
 def searched(path: Path | None, trials: int = 9) -> Study:
@@ -57,7 +57,14 @@ def test_a_batch_is_a_region_and_its_rows_have_the_weights_of_their_candidates()
             rows = [trial for trial in trials if trial.why.get("region") == number]
             region, paths = region_of(Architectures.of([trial.arch for trial in rows], SPACE))
             seed = job_seed(3, rows[0].id)
-            given = {"classes": 10, "runs": 2, "epochs": 3, "seed": seed, "recipe": RECIPE}
+            given = {
+                "classes": 10,
+                "runs": 2,
+                "epochs": 3,
+                "seed": seed,
+                "recipe": RECIPE,
+                "optimiser": joint().optimiser,
+            }
             again = fade_ranks(region, joint().train.splits(), **given)
             for k in range(2):
                 told = [trial.metrics[f"stage{k + 1}"] for trial in rows]
@@ -79,8 +86,8 @@ def test_a_batch_is_a_region_and_its_rows_have_the_weights_of_their_candidates()
         assert {"test_accuracy", "params"} <= set(answer.metrics)  # as `Train` tells
 
 
-def test_candidates_are_read_by_the_best_path_through_them() -> None:
-    read = Joint(joint().train, runs=1, reading="paths")
+def test_candidates_are_read_alone_in_their_stage() -> None:
+    read = Joint(joint().train, runs=1)
     with Study(None, SPACE, Fade(candidates=3, epochs=2, regions=1), read, seed=3) as study:
         study.run(4, batch=3)
         rows = study.trials()[:3]
@@ -88,21 +95,20 @@ def test_candidates_are_read_by_the_best_path_through_them() -> None:
         data, own = joint().train.splits(), int(np.random.SeedSequence(job_seed(3, 1)).generate_state(1, np.uint32)[0])
         net = supernet(region, shape=data.train.shape, classes=10, batch=RECIPE.batch, seed=own)
         search(net, data, read.optimiser, epochs=2, seed=own, recipe=RECIPE)
+        order = torch.randperm(len(data.validation), generator=torch.Generator().manual_seed(own))[: RECIPE.batch]
         assert isinstance(data.validation, Arrays)
-        every, score = region.paths(), inherited_scores(net, region.paths(), data.validation)
-        for trial, path in zip(rows, paths, strict=True):
-            for k in range(2):
-                assert trial.metrics[f"stage{k + 1}"] == pytest.approx(score[every[:, k] == path[k]].max(), rel=1e-5)
-        assert study.best()[0].arch == region.archs(every[[score.argmax()]])[0]
+        x, y = data.validation.x[order], data.validation.y[order]
+        for k in range(2):
+            found = alone_weights(net, x, y)[k]
+            told = [trial.metrics[f"stage{k + 1}"] for trial in rows]
+            np.testing.assert_allclose(told, found.numpy()[paths[:, k]], rtol=1e-4)
 
 
-def test_too_many_paths_and_unknown_readings_are_refused() -> None:
-    with pytest.raises(BadSetting, match="weights or paths"):
+def test_unknown_readings_are_refused() -> None:
+    with pytest.raises(UnknownName, match="reading"):
         Joint(joint().train, reading="mean")
-    large = drawn(vectors(4), 12, 12, 12, 12)
-    given: Any = {"classes": 10, "runs": 1, "epochs": 1, "optimiser": None, "recipe": RECIPE, "seed": 0}
-    with pytest.raises(BadSetting, match="20,736"):
-        best_path_scores(large, joint().train.splits(), **given)
+    with pytest.raises(UnknownName, match="alone"):
+        fade_ranks(drawn(vectors(), 2, 3), joint().train.splits(), classes=10, runs=1, epochs=1, reading="paths")
 
 
 def test_a_region_that_cannot_be_trained_fails_with_its_reason() -> None:

@@ -40,10 +40,10 @@ def fade(
     training: Annotated[
         list[str] | None, typer.Option(help="How single networks are trained, NAME=VALUE; repeatable.")
     ] = None,
-    optimiser: Annotated[str, typer.Option(help="Of the weights of candidates: see 'tierwise plugins'.")] = "fair",
+    optimiser: Annotated[str, typer.Option(help="Of the weights of candidates: see 'tierwise plugins'.")] = "equal",
     reading: Annotated[
-        str, typer.Option(help="What ranks candidates: weights, or paths (the best path through each).")
-    ] = "weights",
+        str, typer.Option(help="What ranks candidates: the loss with each alone in its stage, or weights.")
+    ] = "alone",
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of each network that is judged alone.")] = 2,
     compare: Annotated[bool, typer.Option(help="Search by other strategies at the same cost as well.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same search.")] = 0,

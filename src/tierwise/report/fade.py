@@ -54,7 +54,10 @@ def _supernet(found: Findings) -> Html:
         columns.append(
             tag("div", join([tag("h3", f"Stage {k + 1}"), table(("Candidate", "", "Weight"), rows)]), "sheet")
         )
-    note = "Every candidate of a stage is trained beside the others; the weights of a stage add up to 1."
+    note = (
+        "Every candidate of a stage is trained beside the others; the weights of a stage add up to 1, and the heaviest "
+        "candidate is the one that is taken to be the best."
+    )
     return section("The last region as one network", tag("p", note, "note"), tag("div", join(columns), "pair"))
 
 
@@ -72,8 +75,10 @@ def _bar(weight: float) -> Html:
 
 
 def _over_time(found: Findings) -> Html:
-    """The weights of each stage after each epoch, mean of the trainings."""
+    """The weights of each stage after each epoch, mean of the trainings; nothing where none are learnt."""
     stages = len(found.last.runs)
+    if all(np.ptp(own) == 0 for each in found.last.searches for epoch in each.trace[:-1] for own in epoch):
+        return Html("")
     with rc_context(STYLE):
         drawn = Figure(figsize=(1.8 * WIDTH, HEIGHT), layout="constrained")
         axes: list[Axes] = list(np.atleast_1d(drawn.subplots(1, stages, sharey=True)))
@@ -83,7 +88,10 @@ def _over_time(found: Findings) -> Html:
                 ax.plot(range(1, len(line) + 1), line, color=_SHADES[c % len(_SHADES)], lw=1.6, label=f"{c + 1}")
             ax.set(title=f"stage {k + 1}", xlabel="epoch")
         axes[0].set_ylabel("weight")
-    note = "Weights are left alone at first, so that candidates are trained before they are judged."
+    note = (
+        "What the optimiser learns on the way. Weights are left alone at first, so that candidates are trained before "
+        "they are judged."
+    )
     shown = figure(axes[0], "Weights of the candidates of each stage over the epochs of the last region")
     return section("Weights over time", shown, tag("p", note, "note"))
 

@@ -7,19 +7,22 @@ to choose one architecture but to compare those of a region. Ranks mean nothing 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from tierwise import metrics, registry
-from tierwise.errors import BadSetting, UnknownName
+from tierwise.errors import BadSetting, TrainingFailed, UnknownName
 from tierwise.evaluators.dataset import Splits
 from tierwise.evaluators.recipe import Recipe
+from tierwise.supernets.alone import alone_weights
 from tierwise.supernets.region import Floats, Paths, Region, best_paths
 from tierwise.supernets.search import RECIPE, Optimiser, Weighed, search
-from tierwise.supernets.stages import StagedSupernet, supernet
+from tierwise.supernets.stages import supernet
+from tierwise.supernets.supernet import Supernet
 
 MOST_COMPARED = 10_000  # paths over which runs are compared
 
@@ -30,6 +33,7 @@ _AGGREGATIONS: dict[str, tuple[Callable[[Floats], Floats], Callable[..., Any]]] 
     "min": (lambda weights: weights, np.min),
 }
 AGGREGATIONS = tuple(_AGGREGATIONS)
+READINGS = ("alone", "weights")
 
 
 @dataclass(frozen=True)
@@ -92,41 +96,44 @@ def fade_ranks(
     epochs: int = 24,
     optimiser: Optimiser | None = None,
     recipe: Recipe = RECIPE,
+    reading: str = "alone",
     aggregation: str = "mean",
     seed: int = 0,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> FadeRanks:
     """Train the supernet of a region `runs` times, with new initial weights and orders, and rank by the mean.
 
-    optimiser: of the weights of candidates, by default ``fair``. progress: is told run, epoch and training loss.
-    Raises BadSetting, Diverged.
+    optimiser: of the weights of candidates, by default ``fair``. reading: what a candidate is ranked by once the
+    supernet is trained: "alone", the loss with it alone in its stage (`alone_weights`, on one validation batch), or
+    "weights", what the optimiser has learnt. progress: is told run, epoch and training loss. Raises BadSetting,
+    UnknownName, TrainingFailed.
     """
-    given: Any = {"classes": classes, "runs": runs, "epochs": epochs, "optimiser": optimiser, "recipe": recipe}
-    found = [weighed for _, weighed in trained(region, data, seed=seed, progress=progress, **given)]
-    weights = tuple(np.stack(stage) for stage in zip(*(each.weights for each in found), strict=True))
-    return FadeRanks(region, weights, aggregation, tuple(found))
-
-
-def trained(
-    region: Region,
-    data: Splits,
-    *,
-    classes: int,
-    runs: int,
-    epochs: int,
-    optimiser: Optimiser | None,
-    recipe: Recipe,
-    seed: int,
-    progress: Callable[[int, int, float], None] | None = None,
-) -> Iterator[tuple[StagedSupernet, Weighed]]:
-    """The supernet of each run once it is trained, and what was learnt of its candidates; see ``fade_ranks``."""
     if runs < 1:
         raise BadSetting("runs", runs, "1 or more")
+    if reading not in READINGS:
+        raise UnknownName("reading", reading, READINGS)
+    chosen = optimiser or registry.make("optimiser", "fair")
+    searches: list[Weighed] = []
+    found: list[Sequence[Floats]] = []
     for run, own in enumerate(np.random.SeedSequence(seed).generate_state(runs, np.uint32).tolist()):
         told = None if progress is None else _of_run(progress, run)
         net = supernet(region, shape=data.train.shape, classes=classes, batch=recipe.batch, seed=own)
-        chosen = optimiser or registry.make("optimiser", "fair")
-        yield net, search(net, data, chosen, epochs=epochs, seed=own, recipe=recipe, progress=told)
+        weighed = search(net, data, chosen, epochs=epochs, seed=own, recipe=recipe, progress=told)
+        searches.append(weighed)
+        found.append(weighed.weights if reading == "weights" else _alone(net, data, recipe.batch, own))
+    weights = tuple(np.stack(stage) for stage in zip(*found, strict=True))
+    return FadeRanks(region, weights, aggregation, tuple(searches))
+
+
+def _alone(net: Supernet, data: Splits, batch: int, seed: int) -> list[Floats]:
+    """`alone_weights` of a batch of the validation part."""
+    held = data.validation
+    rows = torch.randperm(len(held), generator=torch.Generator().manual_seed(seed))[:batch, None]
+    x, y = next(held.batches(batch, rows))
+    alone = [own.double().numpy() for own in alone_weights(net, x[:, 0], y[:, 0])]
+    if not all(np.isfinite(own).all() for own in alone):
+        raise TrainingFailed("all losses of candidates alone are no numbers; lower the rate of the recipe")
+    return alone
 
 
 def _of_run(progress: Callable[[int, int, float], None], run: int) -> Callable[[int, float], None]:

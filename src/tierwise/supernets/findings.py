@@ -77,7 +77,8 @@ def findings(study: Study, joint: Joint, *, seeds: int, compare: bool, progress:
     data, region = train.splits(), regions[-1].region
     seed = job_seed(study.seed, regions[-1].trial)  # that of the search: the same trainings
     given: Any = {"classes": train.classes, "recipe": recipe}
-    last = fade_ranks(region, data, runs=joint.runs, epochs=epochs, optimiser=joint.optimiser, seed=seed, **given)
+    read: Any = {"optimiser": joint.optimiser, "reading": joint.reading, "runs": joint.runs}
+    last = fade_ranks(region, data, epochs=epochs, seed=seed, **read, **given)
     rng = np.random.default_rng([study.seed, 1])
     paths = region.paths() if region.size <= MOST_PATHS else _different(region, MOST_PATHS, rng)
     judged: Any = {"seeds": seeds, **given}

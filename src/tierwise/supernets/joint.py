@@ -13,16 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.architecture import Architecture, Architectures
-from tierwise.errors import BadSetting, TierwiseError, TrainingFailed
+from tierwise.errors import TierwiseError, TrainingFailed, UnknownName
 from tierwise.evaluators.train import Train
 from tierwise.job import Job
 from tierwise.registry import make
 from tierwise.space import Space
-from tierwise.supernets.fade import fade_ranks
-from tierwise.supernets.inherited import best_path_scores
+from tierwise.supernets.fade import READINGS, fade_ranks
 from tierwise.supernets.region import STAGE, Floats, Region
-
-READINGS = ("weights", "paths")
 
 
 class Joint:
@@ -33,14 +30,13 @@ class Joint:
     candidates, ``stage1``, ``stage2``, ..., and as accuracy 100 times their mean, which is none: it orders the rows of
     one batch and means nothing beside another. A full evaluation is that of `train`.
 
-    train: on the data, of the space of the study. optimiser: a registered one, or an object. reading: "weights", or
-    "paths" for the scores of the best paths through each candidate with inherited weights instead (ours; it looks at
-    every path, so at most 5,000 of them). Raises what these raise, BadSetting.
+    train: on the data, of the space of the study. optimiser: a registered one, or an object; ``equal`` trains regions
+    of any number of stages. reading: as of ``fade_ranks``. Raises what these raise.
     """
 
-    def __init__(self, train: Train, *, runs: int = 3, optimiser: Any = "fair", reading: str = "weights"):
+    def __init__(self, train: Train, *, runs: int = 3, optimiser: Any = "equal", reading: str = "alone"):
         if reading not in READINGS:
-            raise BadSetting("reading", reading, " or ".join(READINGS))
+            raise UnknownName("reading", reading, READINGS)
         self.train, self.runs, self.reading = train, runs, reading
         self.optimiser = make("optimiser", optimiser) if isinstance(optimiser, str) else optimiser
         self.known = train.known
@@ -70,11 +66,8 @@ class Joint:
         started = time.perf_counter()
         region, paths = region_of(archs)
         given: Any = {"classes": self.train.classes, "recipe": self.train.recipe, "optimiser": self.optimiser}
-        given |= {"runs": self.runs, "epochs": epochs, "seed": seed}
-        if self.reading == "paths":
-            scores = best_path_scores(region, self.train.splits(), **given)
-        else:
-            scores = fade_ranks(region, self.train.splits(), **given).weights
+        given |= {"reading": self.reading, "runs": self.runs, "epochs": epochs, "seed": seed}
+        scores = fade_ranks(region, self.train.splits(), **given).weights
         columns = {STAGE.format(k + 1): own[paths[:, k]] for k, own in enumerate(scores)}
         mean: Floats = np.mean(list(columns.values()), axis=0)
         each = (time.perf_counter() - started) / len(archs)
