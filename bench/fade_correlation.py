@@ -49,6 +49,9 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "fair": ("fair", {}),
     "equal": ("equal", {}),
 }
+FEW = ("second_order", "balenas", "entrans", "gold", "ista", "zarts")  # in the regions of the claim, weights alone
+FEW_RUNS = 4
+LOOKED_AT = ("one_level", "fair", "equal")  # candidate by candidate as well
 READINGS = ("weights", "alone", "recalibrated", "running")
 CLAIMS = ("fair / alone / log-sum", "fair / weights / log-sum", "fair / direct")
 COUNTING = ("log width", "params", "flops", "zico")
@@ -78,6 +81,18 @@ def searched(region: Region, data: Splits, about: Data, setting: str, run: int) 
     direct = inherited_scores(net, region.paths(), data.validation).tolist()
     weights |= {name: discrete(net, region, data, name == "running", run) for name in READINGS[2:]}
     return {"cpu_seconds": round(spent, 2), "direct": direct, **weights}
+
+
+def learnt(region: Region, data: Splits, about: Data, name: str, run: int) -> dict[str, Any]:
+    """The weights of the candidates of each stage."""
+    net = supernet(region, shape=data.train.shape, classes=CLASSES, batch=about.recipe.batch, seed=run)
+    started = time.process_time()
+    try:
+        found = search(net, data, make("optimiser", name), epochs=about.epochs, seed=run, recipe=about.recipe)
+    except TrainingFailed as error:
+        return {"failed": str(error)}
+    spent = time.process_time() - started
+    return {"cpu_seconds": round(spent, 2), "weights": [own.tolist() for own in found.weights]}
 
 
 def alone(region: Region, data: Splits, about: Data, setting: str, run: int) -> dict[str, Any]:
@@ -139,18 +154,23 @@ def of_region(name: str, rows: Rows, settings: list[str], runs: int, seeds: int)
         "accuracies": [float(np.quantile(mean, q)) for q in (0, 0.5, 1)],
         "counting": {kind: metrics.spearman(column, mean) for kind, column in counts.items()},
         "settings": {},
+        "cpu_seconds": {},
     }
     for setting in settings:
         found = [
             rows.of(name, setting, run, make=lambda run=run, s=setting: searched(region, data, about, s, run))
-            | rows.of(name, setting, "alone", run, make=lambda run=run, s=setting: alone(region, data, about, s, run))
             for run in range(runs)
         ]
+        if setting in LOOKED_AT:
+            found = [
+                row | rows.of(name, setting, "alone", k, make=lambda k=k, s=setting: alone(region, data, about, s, k))
+                for k, row in enumerate(found)
+            ]
         sound, width = [row for row in found if "failed" not in row], np.array(counts["log width"])
         if sound:
             direct = np.array([row["direct"] for row in sound])
             result["settings"][f"{setting} / direct"] = judged(direct.mean(0), direct, mean, width)
-        for reading in READINGS if sound else ():
+        for reading in (own for own in READINGS if sound and own in sound[0]):
             weights = tuple(np.array([row[reading][k] for row in sound]) for k in range(len(region.counts)))
             for aggregation in AGGREGATIONS:
                 ranks = FadeRanks(region, weights, aggregation)
@@ -159,6 +179,18 @@ def of_region(name: str, rows: Rows, settings: list[str], runs: int, seeds: int)
                 result["settings"][f"{setting} / {reading} / {aggregation}"] = (
                     judged(scores, each, mean, width) | stages
                 )
+        result["cpu_seconds"][setting] = float(np.mean([row["cpu_seconds"] for row in sound]))
+    for setting in FEW if name in MAIN else ():
+        found = [
+            rows.of(name, setting, "learnt", run, make=lambda run=run, s=setting: learnt(region, data, about, s, run))
+            for run in range(FEW_RUNS)
+        ]
+        sound, width = [row for row in found if "failed" not in row], np.array(counts["log width"])
+        weights = tuple(np.array([row["weights"][k] for row in sound]) for k in range(len(region.counts)))
+        ranks = FadeRanks(region, weights, "log-sum")
+        scores, each = ranks.score(region.paths()), ranks.score_by_run(region.paths())
+        result["settings"][f"{setting} / weights / log-sum"] = judged(scores, each, mean, width)
+        result["cpu_seconds"][setting] = float(np.mean([row["cpu_seconds"] for row in sound]))
     return result
 
 
@@ -189,12 +221,16 @@ def tried(results: dict[str, Any]) -> str:
     """One line a setting: the mean over the main regions of every reading, weights along a path by their log-sum."""
     main = [results[name] for name in MAIN]
     lines: list[list[str]] = []
-    for setting in SETTINGS:
+    for setting in (*SETTINGS, *FEW):
         keys = [f"{setting} / {reading} / log-sum" for reading in READINGS] + [f"{setting} / direct"]
         found = [np.mean([result["settings"].get(key, {}).get("spearman", np.nan) for result in main]) for key in keys]
         alone = np.mean([np.mean(result["settings"][keys[0]]["by run"]) for result in main])
-        lines.append([setting, f"{alone:.2f}", *(f"{value:.2f}" for value in found)])
-    return markdown(["supernet trained by", "weights of one", *READINGS, "direct"], lines)
+        first = np.mean([result["settings"][keys[0]]["true rank of the first"] for result in main])
+        seconds = np.mean([result["cpu_seconds"][setting] for result in main])
+        told = ["" if np.isnan(value) else f"{value:.2f}" for value in found]
+        lines.append([setting, f"{alone:.2f}", *told, f"{first:.1f}", f"{seconds:.1f}"])
+    head = ["supernet trained by", "weights of one", *READINGS, "direct", "true rank of the first by weights", "CPU s"]
+    return markdown(head, lines)
 
 
 def claim(results: dict[str, Any]) -> str:
@@ -230,7 +266,7 @@ def main() -> None:
         "the loss on one batch of validation data with a candidate alone in its stage, the others mixed equally. "
         "*recalibrated*, *running*: the mean loss of the discrete networks that a candidate is in, batch norms on the "
         "statistics of validation data or of the supernet. *direct*: every path on validation data with the weights "
-        "that it inherits, no ranks by stage."
+        f"that it inherits, no ranks by stage. From `second_order` on the weights of {FEW_RUNS} supernets alone."
     )
     text = f"{claim(results)}\n\n{table(results)}\n\n{words}\n\n{tried(results)}"
     if set(given.regions) == set(REGIONS) and set(given.settings) == set(SETTINGS):

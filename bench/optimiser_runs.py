@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rows import Rows
-from stopwatch import HERE
 from torch import Tensor
 
 from tierwise.evaluators.dataset import Splits, load
 from tierwise.evaluators.fit import seeded
 from tierwise.evaluators.recipe import Recipe
-from tierwise.harness.report import put_section
-from tierwise.harness.run import environment
 from tierwise.spaces.network import Network, Stage
 from tierwise.supernets.search import Batch, Learner, SupernetFit, search
 from tierwise.supernets.supernet import Supernet
@@ -26,7 +20,7 @@ from tierwise.supernets.supernet import Supernet
 CLASSES, EPOCHS = 10, 24
 NETWORK = Network(stages=(Stage(1, 8), Stage(1, 16)))
 RECIPE = Recipe(rate=0.05, weight_decay=3e-4)
-PAGE = HERE.parent / "docs" / "optimisers.md"
+PAGE = "optimisers.md"  # of the docs
 
 
 def digits() -> Splits:
@@ -97,14 +91,3 @@ def accuracy(net: Supernet, weights: Sequence[Tensor], part: Any) -> float:
 def one_hot(net: Supernet, genes: Sequence[int]) -> list[Tensor]:
     """One vector a choice."""
     return [torch.eye(len(choice.options))[gene] for choice, gene in zip(net.choices, genes, strict=True)]
-
-
-def published(name: str, rows: Rows, text: str) -> None:
-    """All rows with the environment to ``results/NAME.json``, the section to the page of the optimisers."""
-    path = HERE / "results" / f"{name}.json"
-    part = Path(f"{path}.part")
-    content = {"benchmark": name, "environment": environment(HERE), "rows": rows.known}
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    part.replace(path)
-    PAGE.write_text(put_section(PAGE.read_text(), name, text))
-    print(text)

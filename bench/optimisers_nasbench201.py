@@ -14,10 +14,10 @@ import argparse
 from typing import Any
 
 import numpy as np
-from optimiser_runs import CLASSES, DATA, EPOCHS, NETWORK, RECIPE, drawn, published
+from optimiser_runs import CLASSES, DATA, EPOCHS, NETWORK, PAGE, RECIPE, drawn
 from rows import Rows
 from stopwatch import DATA as TABLES
-from stopwatch import HERE, markdown, one_thread
+from stopwatch import HERE, markdown, one_thread, publish
 
 from tierwise.architecture import Architectures
 from tierwise.errors import TrainingFailed
@@ -81,7 +81,7 @@ def main() -> None:
         f"standard deviation of {given.seeds} searches, of a random cell those of all 15,625. A collapse shows in the "
         "number of skips or of `none`. Made by `bench/optimisers_nasbench201.py`."
     )
-    published("optimisers-nasbench201", rows, "\n\n".join([head, *parts]))
+    publish("optimisers-nasbench201", {"rows": rows.known}, "\n\n".join([head, *parts]), PAGE)
 
 
 if __name__ == "__main__":

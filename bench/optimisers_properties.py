@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from optimiser_runs import CLASSES, NETWORK, RECIPE, accuracy, digits, drawn, one_hot, published, trained
+from optimiser_runs import CLASSES, NETWORK, PAGE, RECIPE, accuracy, digits, drawn, one_hot, trained
 from rows import Rows
-from stopwatch import HERE, markdown, one_thread
+from stopwatch import HERE, markdown, one_thread, publish
 from torch import Tensor, nn
 
 from tierwise.harness.tables import mean_sd
@@ -224,11 +224,8 @@ def main() -> None:
         f"## Properties\n\nWhat the papers claim, looked for on a small scale: digits of 8 x 8, {given.seeds} searches "
         f"of {given.epochs} epochs each, mean and standard deviation. Made by `bench/optimisers_properties.py`."
     )
-    published(
-        "optimisers-properties",
-        rows,
-        "\n\n".join([head, *(PARTS[name](rows, given.seeds, given.epochs) for name in given.only)]),
-    )
+    parts = [PARTS[name](rows, given.seeds, given.epochs) for name in given.only]
+    publish("optimisers-properties", {"rows": rows.known}, "\n\n".join([head, *parts]), PAGE)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tierwise.harness.tables import table as markdown  # noqa: F401  scripts tak
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("TIERWISE_DATA", HERE.parent.parent / "shared" / "data"))
-PAGE = HERE.parent / "docs" / "results.md"
+DOCS = HERE.parent / "docs"
 
 
 def one_thread() -> None:
@@ -28,9 +28,10 @@ def one_thread() -> None:
         pass
 
 
-def publish(name: str, content: dict[str, Any], text: str) -> None:
-    """Figures and environment to ``results/NAME.json``, the section to the results page, and to the screen."""
+def publish(name: str, content: dict[str, Any], text: str, page: str = "results.md") -> None:
+    """Figures and environment to ``results/NAME.json``, the section to a page of the docs, and to the screen."""
     path = HERE / "results" / f"{name}.json"
     path.write_text(json.dumps({"benchmark": name, "environment": environment(HERE), **content}, indent=1) + "\n")
-    PAGE.write_text(put_section(PAGE.read_text() if PAGE.exists() else "", name, text))
+    target = DOCS / page
+    target.write_text(put_section(target.read_text(), name, text))
     print(text)

@@ -40,7 +40,8 @@ def joint() -> Joint:
     data = digits(300, 100)
     assert data.test is not None
     parts = {"validation": pair(data.validation), "test": pair(data.test)}
-    return Joint(Train(pair(data.train), 10, recipe=RECIPE, together=20, space=SPACE, **parts), runs=2, optimiser="fair")
+    train = Train(pair(data.train), 10, recipe=RECIPE, together=20, space=SPACE, **parts)
+    return Joint(train, runs=2, optimiser="fair")
 
 
 def searched(path: Path | None, trials: int = 9) -> Study:

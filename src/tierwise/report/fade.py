@@ -102,7 +102,10 @@ def _truth(found: Findings) -> Html:
     with rc_context(STYLE):
         ax = Figure(figsize=(1.4 * WIDTH, HEIGHT), layout="constrained").add_subplot()
         ax.scatter(found.scores, truth, s=26, color=FIND, alpha=0.8, lw=0)
-        ax.set(xlabel="FaDE score (mean weight of its candidates)", ylabel="test accuracy alone (%)")
+        ax.set(
+            xlabel=f"FaDE score ({found.last.aggregation} of the weights of its candidates)",
+            ylabel="test accuracy alone (%)",
+        )
     agreed, rows = found.agreement(), list[Sequence[object]]()
     for name, value in agreed.items():
         beyond = "" if name == "FaDE" else _interval(found.beyond(name))

@@ -41,13 +41,13 @@ class FadeRanks:
     """What a region's candidates are worth to each other.
 
     runs: for each stage (runs, m) weights of its candidates, those of a run adding up to 1. aggregation: of the weights
-    along a path: "mean", "log-sum" (of a factorised probability) or "min". searches: what each run has found, in full.
-    Raises UnknownName.
+    along a path: "log-sum" (of a factorised probability; one bad stage spoils it), "mean" (the paper's) or "min".
+    searches: what each run has found, in full. Raises UnknownName.
     """
 
     region: Region
     runs: tuple[Floats, ...]
-    aggregation: str = "mean"
+    aggregation: str = "log-sum"
     searches: tuple[Weighed, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -97,7 +97,7 @@ def fade_ranks(
     optimiser: Optimiser | None = None,
     recipe: Recipe = RECIPE,
     reading: str = "alone",
-    aggregation: str = "mean",
+    aggregation: str = "log-sum",
     seed: int = 0,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> FadeRanks:
