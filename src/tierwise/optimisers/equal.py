@@ -16,7 +16,8 @@ class Equal:
     to the end. A candidate's importance is then read off the last validation batch: see ``alone_weights``.
 
     A mixture passes something on as long as one of its candidates does, so that it trains where drawn networks of many
-    choices do not. Ours; after Wang et al., "Rethinking Architecture Selection in Differentiable NAS" (2021).
+    choices do not. For choices in a row: where several feed one sum, as in cells, a candidate that passes nothing does
+    no harm alone. Ours; after Wang et al., "Rethinking Architecture Selection in Differentiable NAS" (2021).
     """
 
     def begin(self, fit: SupernetFit, seed: int) -> EqualLearner:
