@@ -66,33 +66,29 @@ def truth(region: Region, data: Splits, recipe: Recipe, seed: int) -> list[float
 
 def searched(region: Region, data: Splits, about: Data, setting: str, run: int) -> dict[str, Any]:
     """For each reading the weights of the candidates of each stage."""
+    net, row = fitted(region, data, about, setting, run)
+    if "failed" in row:
+        return row
+    assert isinstance(data.validation, Arrays)
+    direct = inherited_scores(net, region.paths(), data.validation).tolist()
+    return (
+        row | {"direct": direct} | {name: discrete(net, region, data, name == "running", run) for name in READINGS[2:]}
+    )
+
+
+def fitted(region: Region, data: Splits, about: Data, setting: str, run: int) -> tuple[StagedSupernet, dict[str, Any]]:
+    """A trained supernet, and the weights of the candidates of each stage that its optimiser learnt."""
     net = supernet(region, shape=data.train.shape, classes=CLASSES, batch=about.recipe.batch, seed=run)
-    name, settings = SETTINGS[setting]
+    name, settings = SETTINGS.get(setting, (setting, {}))
     started = time.process_time()
     try:
         found = search(
             net, data, make("optimiser", name, **settings), epochs=about.epochs, seed=run, recipe=about.recipe
         )
     except TrainingFailed as error:
-        return {"failed": str(error)}
+        return net, {"failed": str(error)}
     spent = time.process_time() - started
-    weights = {"weights": [own.tolist() for own in found.weights]}
-    assert isinstance(data.validation, Arrays)
-    direct = inherited_scores(net, region.paths(), data.validation).tolist()
-    weights |= {name: discrete(net, region, data, name == "running", run) for name in READINGS[2:]}
-    return {"cpu_seconds": round(spent, 2), "direct": direct, **weights}
-
-
-def learnt(region: Region, data: Splits, about: Data, name: str, run: int) -> dict[str, Any]:
-    """The weights of the candidates of each stage."""
-    net = supernet(region, shape=data.train.shape, classes=CLASSES, batch=about.recipe.batch, seed=run)
-    started = time.process_time()
-    try:
-        found = search(net, data, make("optimiser", name), epochs=about.epochs, seed=run, recipe=about.recipe)
-    except TrainingFailed as error:
-        return {"failed": str(error)}
-    spent = time.process_time() - started
-    return {"cpu_seconds": round(spent, 2), "weights": [own.tolist() for own in found.weights]}
+    return net, {"cpu_seconds": round(spent, 2), "weights": [own.tolist() for own in found.weights]}
 
 
 def alone(region: Region, data: Splits, about: Data, setting: str, run: int) -> dict[str, Any]:
@@ -182,7 +178,9 @@ def of_region(name: str, rows: Rows, settings: list[str], runs: int, seeds: int)
         result["cpu_seconds"][setting] = float(np.mean([row["cpu_seconds"] for row in sound]))
     for setting in FEW if name in MAIN else ():
         found = [
-            rows.of(name, setting, "learnt", run, make=lambda run=run, s=setting: learnt(region, data, about, s, run))
+            rows.of(
+                name, setting, "learnt", run, make=lambda run=run, s=setting: fitted(region, data, about, s, run)[1]
+            )
             for run in range(FEW_RUNS)
         ]
         sound, width = [row for row in found if "failed" not in row], np.array(counts["log width"])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tierwise.supernets.supernet import Supernet
 
@@ -30,7 +28,8 @@ def alone_weights(supernet: Supernet, x: Tensor, y: Tensor) -> list[Tensor]:
             mixed = [*equal[:choice], alone, *equal[choice + 1 :]]
             losses[candidate] = supernet.loss(supernet(x, supernet.everywhere(mixed)), y)
         found.append((-losses.nan_to_num(torch.inf)).softmax(0))
-    _restore(supernet, buffers)
+    for buffer, value in zip(supernet.buffers(), buffers, strict=True):
+        buffer.copy_(value)
     supernet.train(training)
     return found
 
@@ -40,8 +39,3 @@ def equal_weights(supernet: Supernet) -> list[Tensor]:
     device = next(supernet.parameters()).device
     counts = [len(choice.options) for choice in supernet.choices]
     return [torch.full((count,), 1 / count, device=device) for count in counts]
-
-
-def _restore(supernet: nn.Module, buffers: Sequence[Tensor]) -> None:
-    for buffer, value in zip(supernet.buffers(), buffers, strict=True):
-        buffer.copy_(value)
